@@ -1,0 +1,6 @@
+"""``python -m eggcrate``."""
+
+from eggcrate.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

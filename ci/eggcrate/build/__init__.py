@@ -1,0 +1,1 @@
+"""From a recipe to an image: units, layers, manifest. Deterministic from end to end."""

@@ -1,0 +1,71 @@
+"""What layers and images are made of."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class UnitKind(enum.Enum):
+    """What a unit holds."""
+
+    VENV = "venv"
+    """The virtual environment's own files: ``pyvenv.cfg``, interpreter links."""
+    FILES = "files"
+    """A wheel's files, as an installer lays them out."""
+    BYTECODE = "bytecode"
+    """The compiled ``.pyc`` of a wheel's files."""
+    SYSTEM = "system"
+    """A base's system packages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """The smallest thing that layers are made of: a run of tar entries, compressed.
+
+    Its blob is a sequence of whole gzip members that inflates to whole tar entries (header,
+    content, padding) without the end-of-archive marker, so that units can be put one after
+    another to make a layer.
+    """
+
+    kind: UnitKind
+    name: str
+    """Normalised project name, or the name of the base."""
+    version: str
+    source: str
+    """What it was made from: ``sha256`` of the wheel, or the key of a system lock."""
+    key: str
+    """SHA-256 over everything that its bytes depend on; names the blob in the cache."""
+    blob_sha256: str
+    blob_size: int
+    """Bytes, compressed."""
+    tar_sha256: str
+    tar_size: int
+    """Bytes, inflated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer blob: one or more units between a common prelude and the end marker."""
+
+    digest: str
+    """``sha256:...`` of the compressed blob."""
+    size: int
+    diff_id: str
+    """``sha256:...`` of the inflated tar (OCI image specification, layer DiffID)."""
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A built image, as the store holds it."""
+
+    environment: str
+    platform: str
+    key: str
+    """Hash of the recipe; the immutable tag is ``key-<key>``."""
+    digest: str
+    """Manifest digest, ``sha256:...``."""
+    size: int
+    """Bytes, all layers compressed."""
+    layers: tuple[Layer, ...]

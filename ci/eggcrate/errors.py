@@ -1,0 +1,97 @@
+"""Every expected failure: what happened, why, and what to do next.
+
+An :class:`EggcrateError` is caught once, in :mod:`eggcrate.cli`, and printed without a
+traceback. Anything else that escapes is a defect in Eggcrate (exit code 3).
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_DEFECT = 3
+EXIT_INTERRUPTED = 130
+
+
+class EggcrateError(Exception):
+    """An expected failure.
+
+    Args:
+        what: what happened, one sentence naming the file (and line) or the thing concerned.
+        why: the reason, in words of the user's world; empty when ``what`` already says it.
+        hint: what to do next; empty when there is nothing to do.
+    """
+
+    exit_code = EXIT_FAILURE
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.why:
+            parts.append(f"  why:  {self.why}")
+        if self.hint:
+            parts.append(f"  next: {self.hint}")
+        return "\n".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a worker process."""
+        return (_rebuild, (type(self), self.what, self.why, self.hint))
+
+
+def _rebuild(cls: type[EggcrateError], what: str, why: str, hint: str) -> EggcrateError:
+    return cls(what, why=why, hint=hint)
+
+
+class UsageError(EggcrateError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = EXIT_USAGE
+
+
+class ConfigError(EggcrateError):
+    """A ``pyproject.toml``, ``base.toml`` or setting that cannot be understood."""
+
+
+class LockError(EggcrateError):
+    """A lock file that cannot be read or used."""
+
+
+class LockMissingError(LockError):
+    """There is no lock where one is needed."""
+
+
+class LockStaleError(LockError):
+    """The lock does not say what its ``pyproject.toml`` asks for."""
+
+
+class UnsupportedPackageError(EggcrateError):
+    """A locked package that the layered builder cannot install on the target."""
+
+
+class PackageIndexError(EggcrateError):
+    """A package index or mirror that does not give what was asked of it."""
+
+
+class IntegrityError(EggcrateError):
+    """Bytes that are not the bytes their hash names."""
+
+
+class BaseError(EggcrateError):
+    """A base that cannot be locked or made."""
+
+
+class BuildError(EggcrateError):
+    """An image that cannot be built."""
+
+
+class StoreError(EggcrateError):
+    """An image store that cannot be read or written."""
+
+
+class RuntimeUnavailableError(EggcrateError):
+    """No runtime can run an image on this machine."""

@@ -1,0 +1,113 @@
+"""Files written whole or not at all, and locks between processes.
+
+Nothing that was half-written is ever trusted later: content is written beside its final
+name, flushed, and moved into place with :func:`os.replace`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHUNK = 1 << 20
+
+
+@contextlib.contextmanager
+def atomic_open(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a new file that appears at ``path`` only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def atomic_write(path: Path, content: bytes | str, *, mode: int = 0o644) -> None:
+    """Write ``content`` (text as UTF-8) to ``path``, whole or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+    with atomic_open(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` against other processes and threads.
+
+    The lock file is left in place: removing it would let two holders in.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a scratch directory that becomes ``path`` when the block ends without an error.
+
+    When another process finished the same directory first, theirs is kept and ours removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield scratch
+        try:
+            os.rename(scratch, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        remove_tree(scratch)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory tree, read-only directories included; missing is fine."""
+    if not path.exists() and not path.is_symlink():
+        return
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            inner = Path(folder, name)
+            if not inner.is_symlink():
+                with contextlib.suppress(OSError):
+                    inner.chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` the same file as ``source``: a hard link where possible, else a copy."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return
+    except OSError:
+        with source.open("rb") as reader, atomic_open(target) as writer:
+            shutil.copyfileobj(reader, writer, _CHUNK)

@@ -1,0 +1,1 @@
+"""Components x image versions: who is compatible with whom, and the proof of it."""

@@ -1,0 +1,1 @@
+"""Where images live: the OCI image layout of a checkout (and, later, remote registries)."""

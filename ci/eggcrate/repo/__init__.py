@@ -1,0 +1,1 @@
+"""The monorepo as values: environments, bases, components, settings."""

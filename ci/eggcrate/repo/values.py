@@ -1,0 +1,102 @@
+"""What a repository holds, as frozen values. Reading is in the modules beside this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date  # noqa: TC003 - dataclass fields are inspected at run time
+from pathlib import Path  # noqa: TC003
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """Python and the system libraries under it: ``bases/<name>/base.toml``."""
+
+    name: str
+    path: Path
+    """The folder that holds ``base.toml`` and ``base.lock``."""
+    description: str
+    python: str
+    """Minor version, such as ``3.11``."""
+    platforms: tuple[str, ...]
+    suite: str = ""
+    """Debian suite the packages come from; empty for a registry image or an extension."""
+    extends: str = ""
+    """Name of the base that this one adds packages to."""
+    packages: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    """Dependencies that maintainer scripts need and running programs do not."""
+    image: str = ""
+    """``registry/name@sha256:...`` when the base is a registry image."""
+
+    @property
+    def lock_path(self) -> Path:
+        """Where its lock stands."""
+        return self.path / "base.lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What a component may import: ``environments/<name>/pyproject.toml`` and its lock."""
+
+    name: str
+    """The folder's name."""
+    path: Path
+    description: str
+    requires_python: str
+    dependencies: tuple[str, ...]
+    """PEP 508 strings as written in ``[project]``."""
+    base: str
+    """Name of its base; empty: the one that fits ``requires-python``."""
+    groups: tuple[str, ...] = ("main",)
+    extras: tuple[str, ...] = ()
+    system_packages: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ("linux/amd64",)
+    compile: bool = True
+    allow_overlap: tuple[str, ...] = ()
+    """Path patterns that two wheels may both write, differently; the later name wins."""
+    owner: str = ""
+    supported_until: date | None = None
+
+    @property
+    def pyproject_path(self) -> Path:
+        """Its ``pyproject.toml``."""
+        return self.path / "pyproject.toml"
+
+    @property
+    def lock_path(self) -> Path:
+        """Its ``poetry.lock``."""
+        return self.path / "poetry.lock"
+
+    @property
+    def dockerfile(self) -> Path | None:
+        """Its ``Dockerfile``, when it has one."""
+        path = self.path / "Dockerfile"
+        return path if path.is_file() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One pipeline step: ``components/<name>/``, its code, what it needs, its tests."""
+
+    name: str
+    """The folder's name, an importable Python name such as ``train_model``."""
+    path: Path
+    description: str
+    requires_python: str
+    dependencies: tuple[str, ...]
+    flavours: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name of each flavour with its requirements (``[project.optional-dependencies]``)."""
+    environment: str = ""
+    """The environment it runs in by default."""
+    data: tuple[str, ...] = ()
+    memory: str = ""
+    """Memory limit of its cells, such as ``2GiB``; empty: the setting's."""
+    timeout: float | None = None
+    """Seconds a cell may take; ``None``: the setting's."""
+    network: bool = False
+    """Whether its tests may open network connections."""
+
+    @property
+    def tests_path(self) -> Path:
+        """Where its tests are."""
+        return self.path / "tests"

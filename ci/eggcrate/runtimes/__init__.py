@@ -1,0 +1,1 @@
+"""Run a program inside an unpacked image: one Protocol, two implementations."""
