@@ -21,11 +21,11 @@ class UnitKind(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """The smallest thing that layers are made of: a run of tar entries, compressed.
+    """The smallest thing that layers are made of, and by itself a valid layer.
 
-    Its blob is a sequence of whole gzip members that inflates to whole tar entries (header,
-    content, padding) without the end-of-archive marker, so that units can be put one after
-    another to make a layer.
+    Its blob is a sequence of whole gzip members: those of its tar entries (parent directories
+    included), then one constant trailer member that holds the end-of-archive marker. Units
+    are joined into one layer by dropping every trailer but the last.
     """
 
     kind: UnitKind
@@ -33,13 +33,15 @@ class Unit:
     """Normalised project name, or the name of the base."""
     version: str
     source: str
-    """What it was made from: ``sha256`` of the wheel, or the key of a system lock."""
+    """What it was made from: SHA-256 of the wheel, or the key of a system lock."""
     key: str
-    """SHA-256 over everything that its bytes depend on; names the blob in the cache."""
-    blob_sha256: str
-    blob_size: int
+    """SHA-256 over everything that its bytes depend on; names its record in the cache."""
+    digest: str
+    """``sha256:...`` of the blob."""
+    size: int
     """Bytes, compressed."""
-    tar_sha256: str
+    diff_id: str
+    """``sha256:...`` of the inflated tar (OCI image specification, layer DiffID)."""
     tar_size: int
     """Bytes, inflated."""
 

@@ -26,7 +26,14 @@ class Base:
     exclude: tuple[str, ...] = ()
     """Dependencies that maintainer scripts need and running programs do not."""
     image: str = ""
-    """``registry/name@sha256:...`` when the base is a registry image."""
+    """``registry/name@sha256:...`` when the base is a registry image; then these three say
+    what is in it:"""
+    python_version: str = ""
+    """Exact version of its CPython, such as ``3.11.9``."""
+    glibc: str = ""
+    """Version of its C library, such as ``2.36``."""
+    interpreter: str = ""
+    """Absolute path of its interpreter, such as ``/usr/local/bin/python3.11``."""
 
     @property
     def lock_path(self) -> Path:
