@@ -73,9 +73,7 @@ def run(
             f"{argv[0]} could not be started", why=os.strerror(error.errno or 0), hint=hint
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise ProcessError(
-            f"`{command}` did not end within {timeout:g} s", hint=hint
-        ) from error
+        raise ProcessError(f"`{command}` did not end within {timeout:g} s", hint=hint) from error
     if check and done.returncode != 0:
         tail = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
         raise ProcessError(

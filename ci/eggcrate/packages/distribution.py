@@ -24,8 +24,9 @@ class Distribution:
     sha256: str
     """Of the file, in hexadecimal, from the lock."""
     url: str | None = None
-    """Where the lock says the file is, for packages locked from a URL or a private index;
-    ``None`` for whatever index pip is configured with."""
+    """Where the lock says the file is, for packages locked from a URL."""
+    index: str | None = None
+    """The simple index that the lock names for it; ``None``: those pip is configured with."""
 
     @property
     def kind(self) -> Kind:

@@ -1,0 +1,73 @@
+"""What every verb needs: the repository, its settings, the store, the indexes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eggcrate.packages.cache import fetch
+from eggcrate.packages.indexes import Indexes
+from eggcrate.packages.pip_config import PipConfig, read_pip_config
+from eggcrate.registry.layout import Layout
+from eggcrate.repo.monorepo import Monorepo, find_root, read_monorepo
+from eggcrate.repo.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from eggcrate.packages.distribution import Distribution
+    from eggcrate.progress import Progress
+
+
+@dataclass(kw_only=True)
+class Context:
+    """A checkout, opened. What costs time is made when it is first asked for."""
+
+    root: Path
+    settings: Settings
+    progress: Progress
+
+    @classmethod
+    def open(cls, start: Path, environ: Mapping[str, str], progress: Progress) -> Context:
+        """Open the repository that ``start`` lies in."""
+        root = find_root(start.resolve())
+        os.umask(0o022)  # what is written does not depend on who runs it
+        return cls(root=root, settings=read_settings(root, environ), progress=progress)
+
+    @functools.cached_property
+    def monorepo(self) -> Monorepo:
+        """Everything that stands in the repository."""
+        return read_monorepo(self.root)
+
+    @functools.cached_property
+    def pip(self) -> PipConfig:
+        """How pip is configured."""
+        return read_pip_config()
+
+    @functools.cached_property
+    def indexes(self) -> Indexes:
+        """The indexes that pip is configured with."""
+        return Indexes(self.pip)
+
+    @functools.cached_property
+    def store(self) -> Layout:
+        """The checkout's image store."""
+        return Layout(self.settings.store)
+
+    def fetch(self, distributions: Iterable[Distribution]) -> dict[Distribution, Path]:
+        """Have distributions on disk."""
+        return fetch(
+            distributions,
+            cache=self.settings.cache,
+            indexes=self.indexes,
+            progress=self.progress,
+        )
+
+
+def print_json(schema: str, document: Mapping[str, Any]) -> None:
+    """Print one versioned document to standard output."""
+    print(json.dumps({"schema": schema, **document}, indent=2))

@@ -1,0 +1,41 @@
+"""Run a component's tests inside an image: started by the image's own Python.
+
+Standard library only until pytest is found. The harness's packages come last on the path, so
+that a component is tested with what its image holds and nothing newer.
+"""
+
+import sys
+
+HARNESS_BROKEN = 86
+"""Exit code when pytest cannot start in this image: not the component's fault."""
+
+
+def main() -> int:
+    """Run pytest on the folder given; extra arguments are pytest's."""
+    tests, *arguments = sys.argv[1:]
+    sys.path[:] = [path for path in sys.path if path != "/eggcrate/harness"]
+    sys.path.append("/eggcrate/harness")
+    try:
+        import pytest  # noqa: PLC0415 - only now is it on the path
+    except Exception as error:
+        print(f"the test harness cannot start in this image: {error!r}", file=sys.stderr)
+        return HARNESS_BROKEN
+    return int(
+        pytest.main(
+            [
+                tests,
+                "--rootdir=/eggcrate/repo",
+                "--import-mode=importlib",
+                "--strict-markers",
+                "-c/dev/null",
+                "-ra",
+                "-pno:cacheprovider",
+                "-peggcrate_cell",
+                *arguments,
+            ]
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

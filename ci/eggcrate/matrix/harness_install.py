@@ -1,0 +1,79 @@
+"""Make the folder that is mounted beside images: pytest, what it needs, and our plugin."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eggcrate.errors import UnsupportedPackageError
+from eggcrate.files import atomic_directory
+from eggcrate.packages.distribution import Distribution
+from eggcrate.packages.poetry_lock import read_lock
+from eggcrate.packages.selection import select
+from eggcrate.packages.wanted import read_wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from eggcrate.packages.poetry_lock import LockedPackage
+    from eggcrate.packages.target import Target
+
+_FOLDER = Path(__file__).parent / "harness"
+_PURE = "-none-any.whl"
+
+
+def harness_distributions(target: Target) -> tuple[Distribution, ...]:
+    """The harness's locked wheels for a target; all of them pure Python."""
+    lock = read_lock(_FOLDER / "poetry.lock")
+    wanted = read_wanted(_FOLDER / "pyproject.toml", groups=("main",), extras=())
+    return tuple(_pure(package) for package in select(lock, wanted, target))
+
+
+def _pure(package: LockedPackage) -> Distribution:
+    for file in package.files:
+        if file.name.endswith(_PURE):
+            return Distribution(
+                name=package.name, version=package.version, filename=file.name, sha256=file.sha256
+            )
+    raise UnsupportedPackageError(
+        f"the test harness needs {package}, which has no pure-Python wheel",
+        why="one folder serves images of every Python and platform",
+    )
+
+
+def install_harness(
+    target: Target,
+    *,
+    cache: Path,
+    fetch: Callable[[Sequence[Distribution]], Mapping[Distribution, Path]],
+) -> Path:
+    """Make the harness folder for a target, once; later calls find it.
+
+    Args:
+        target: what the images are made for.
+        cache: the user's cache.
+        fetch: gives each distribution's file.
+    """
+    wheels = harness_distributions(target)
+    ours = sorted((_FOLDER / "mounted").glob("[!_]*.py"))
+    identity = hashlib.sha256()
+    for wheel in wheels:
+        identity.update(wheel.sha256.encode())
+    for path in ours:
+        identity.update(path.name.encode() + b"\0" + path.read_bytes())
+    folder = cache / "harness" / identity.hexdigest()[:32]
+    if folder.is_dir():
+        return folder
+    files = fetch(wheels)
+    with atomic_directory(folder) as scratch:
+        for wheel in wheels:
+            with zipfile.ZipFile(files[wheel]) as archive:
+                archive.extractall(scratch)  # refuses names that leave the folder
+        for path in ours:
+            shutil.copyfile(path, scratch / path.name)
+        for path in (scratch, *scratch.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    return folder

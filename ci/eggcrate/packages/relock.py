@@ -1,0 +1,271 @@
+"""``poetry.lock`` from ``pyproject.toml``: Poetry's resolver on pip's indexes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import sys
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from eggcrate import process
+from eggcrate.errors import ConfigError, EggcrateError, LockError
+from eggcrate.files import atomic_write, exclusive
+from eggcrate.packages import relock_errors
+from eggcrate.packages.indexes import Indexes, shared_sources
+from eggcrate.packages.loopback_index import loopback_index
+from eggcrate.packages.pip_config import is_local
+from eggcrate.packages.relock_scratch import scratch_project
+from eggcrate.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from eggcrate.packages.loopback_index import LoopbackIndex
+    from eggcrate.packages.pip_config import PipConfig
+    from eggcrate.progress import Progress
+
+LOCAL_INDEXES_VARIABLE = "EGGCRATE_LOCK_LOCAL_INDEXES"
+
+Upgrade = Literal["all"] | tuple[str, ...] | None
+"""Which pins may move: all, those of some packages, or (``None``) only those that must."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Change:
+    """A package whose locked version is another one now."""
+
+    package: str
+    before: str = ""
+    """Empty: it was not locked. Several versions (for several markers) stand with commas."""
+    after: str = ""
+    """Empty: it is no longer locked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockOutcome:
+    """What locking one project did."""
+
+    folder: Path
+    changes: tuple[Change, ...]
+    written: bool
+    """Whether ``poetry.lock`` has other bytes now (or would have, in a dry run)."""
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locker:
+    """All that locking several projects shares; made by :func:`locker`."""
+
+    cache: Path
+    index: LoopbackIndex
+    config: PipConfig
+    poetry_cache: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+
+@contextlib.contextmanager
+def locker(
+    config: PipConfig,
+    *,
+    cache: Path,
+    progress: Progress | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Locker]:
+    """Serve pip's indexes on loopback for the length of the block.
+
+    What only this machine holds (``file:`` indexes and links) is left out, because a lock is
+    shared; ``EGGCRATE_LOCK_LOCAL_INDEXES=1`` includes it.
+
+    Raises:
+        ConfigError: Poetry is not installed.
+    """
+    if not all(importlib.util.find_spec(name) for name in ("poetry", "poetry_plugin_pypi_mirror")):
+        raise ConfigError(
+            "locking needs Poetry, which is not installed",
+            hint="run `make setup`, or `pip install 'eggcrate[lock]'`",
+        )
+    env = dict(os.environ if environment is None else environment)
+    include_local = env.get(LOCAL_INDEXES_VARIABLE, "") not in ("", "0")
+    with Indexes(config) as indexes:
+        sources = shared_sources(indexes, include_local=include_local)
+        left_out = len(indexes.sources) - len(sources)
+        if left_out and progress:
+            progress.info(
+                f"{left_out} package source(s) that only this machine holds are left out of "
+                f"locks ({LOCAL_INDEXES_VARIABLE}=1 includes them)"
+            )
+        # Poetry remembers what a version requires and which files it has: only true of
+        # the same sources.
+        view = hashlib.sha256("\n".join(source.url for source in sources).encode()).hexdigest()
+        with loopback_index(indexes, sources) as index:
+            yield Locker(
+                cache=cache,
+                index=index,
+                config=config,
+                poetry_cache=cache / "poetry" / view[:16],
+                environment=env,
+            )
+
+
+def lock_project(
+    folder: Path,
+    *,
+    locker: Locker,
+    upgrade: Upgrade = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> LockOutcome:
+    """Resolve a project's dependencies and write its ``poetry.lock``, when that succeeds.
+
+    Args:
+        folder: of its ``pyproject.toml``.
+        locker: from :func:`locker`.
+        upgrade: which pins may move.
+        dry_run: resolve and compare, but write nothing.
+        progress: where to report to.
+
+    Raises:
+        LockError: nothing satisfies the requirements, in the resolver's own words.
+        PackageIndexError: an index could not be read.
+    """
+    start = time.monotonic()
+    (progress or Silent()).status(f"locking {folder.name} …")
+    pyproject, lock = folder / "pyproject.toml", folder / "poetry.lock"
+    if not pyproject.is_file():
+        raise LockError(f"{folder} cannot be locked", why="it has no pyproject.toml")
+    mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    with exclusive(locker.cache / "locking" / mark):
+        before = _pins(lock, keep=upgrade != "all")
+        asked = pyproject.read_bytes()
+        with scratch_project(folder, cache=locker.cache, with_lock=bool(before)) as scratch:
+            _resolve(folder, scratch.path, upgrade=upgrade if before else None, locker=locker)
+            text = scratch.lock_text()
+        if pyproject.read_bytes() != asked:
+            raise LockError(
+                f"{pyproject} was changed while it was being locked",
+                hint="run it again; poetry.lock was left as it was",
+            )
+        written = not lock.is_file() or lock.read_bytes() != text
+        if written and not dry_run:
+            atomic_write(lock, text)
+    return LockOutcome(
+        folder=folder,
+        changes=_changes(before, _versions(text.decode())),
+        written=written,
+        seconds=time.monotonic() - start,
+    )
+
+
+def lock_projects(
+    folders: Sequence[Path],
+    *,
+    locker: Locker,
+    upgrade: Upgrade = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    jobs: int = 0,
+) -> dict[Path, LockOutcome | EggcrateError]:
+    """Lock several projects at once; one that fails does not stop the others.
+
+    Args:
+        folders: of the projects.
+        locker: from :func:`locker`.
+        upgrade: which pins may move.
+        dry_run: resolve and compare, but write nothing.
+        progress: where to report to.
+        jobs: how many at once; as many as there are processors by default, four at most.
+    """
+    report = progress or Silent()
+
+    def one(folder: Path) -> LockOutcome | EggcrateError:
+        try:
+            outcome = lock_project(
+                folder, locker=locker, upgrade=upgrade, dry_run=dry_run, progress=report
+            )
+        except EggcrateError as error:
+            return error
+        moved = f"{len(outcome.changes)} changes" if outcome.changes else "no changes"
+        report.info(f"locked {folder.name}: {moved}, {outcome.seconds:.1f} s")
+        return outcome
+
+    with ThreadPoolExecutor(max_workers=jobs or min(4, os.cpu_count() or 1)) as pool:
+        return dict(zip(folders, pool.map(one, folders), strict=True))
+
+
+def _resolve(folder: Path, scratch: Path, *, upgrade: Upgrade, locker: Locker) -> None:
+    arguments = ["lock"]
+    if upgrade == "all":
+        arguments += ["--regenerate"]
+    elif upgrade:
+        arguments = ["update", "--lock", *upgrade]
+    driver = Path(__file__).with_name("poetry_driver.py")
+    command = [sys.executable, "-P", str(driver), *arguments, "--no-interaction", "--no-ansi"]
+    done = process.run(command, cwd=scratch, env=_environment(locker), check=False)
+    if done.returncode != 0:
+        text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
+        raise relock_errors.explain(folder, text, index=locker.index)
+
+
+def _environment(locker: Locker) -> dict[str, str]:
+    env = dict(locker.environment)
+    for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS"):
+        env.pop(name, None)
+    bypass = ",".join(filter(None, (env.get("no_proxy") or env.get("NO_PROXY"), "127.0.0.1")))
+    env |= {
+        "POETRY_PYPI_MIRROR_URL": locker.index.url,
+        "POETRY_CACHE_DIR": str(locker.poetry_cache),
+        "POETRY_VIRTUALENVS_CREATE": "false",
+        "POETRY_NO_INTERACTION": "1",
+        "no_proxy": bypass,
+        "NO_PROXY": bypass,
+    }
+    env.setdefault("POETRY_KEYRING_ENABLED", "false")
+    if locker.config.cert:
+        env.setdefault("REQUESTS_CA_BUNDLE", locker.config.cert)
+    return env
+
+
+def _pins(lock: Path, *, keep: bool) -> dict[str, str]:
+    """The versions locked until now; none when there is no lock."""
+    try:
+        return _versions(lock.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        if not keep:
+            return {}
+        conflict = b"<<<<<<<" in lock.read_bytes()
+        raise LockError(
+            f"{lock} cannot be read, so its pins cannot be kept",
+            why="it has merge conflict markers" if conflict else str(error),
+            hint="take one side's file whole (`git checkout --theirs poetry.lock`) and lock "
+            "again, which adds what the other side's pyproject.toml asks for",
+        ) from error
+
+
+def _versions(text: str) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
+    for package in tomllib.loads(text).get("package", []):
+        found.setdefault(package["name"], set()).add(package["version"])
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+    return tuple(
+        Change(package=name, before=before.get(name, ""), after=after.get(name, ""))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    )
+
+
+def left_out_sources(config: PipConfig) -> tuple[str, ...]:
+    """The configured sources that locks leave out by default."""
+    urls = (*config.extra_index_urls, *config.find_links)
+    return tuple(url for url in urls if is_local(url))

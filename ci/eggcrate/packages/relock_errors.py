@@ -1,0 +1,105 @@
+"""Why locking failed, in the resolver's own words, and what to try."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+from eggcrate.errors import EggcrateError, LockError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from eggcrate.packages.loopback_index import LoopbackIndex
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_NOISE = re.compile(
+    r"^(Resolving dependencies\.*.*|Updating dependencies|Creating virtualenv .*|"
+    r"Using virtualenv: .*|Skipping virtualenv creation.*|Writing lock file)$"
+)
+_LONGEST = 40
+
+# What people import, and what it is published as.
+_KNOWN_AS = {
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "jwt": "pyjwt",
+    "pil": "pillow",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def explain(folder: Path, output: str, *, index: LoopbackIndex) -> EggcrateError:
+    """The error to raise for a resolver that gave up.
+
+    Args:
+        folder: the project.
+        output: all that the resolver printed.
+        index: the one it asked.
+    """
+    words = clean(output)
+    unknown = [name for name in sorted(index.missing) if _mentions(words, name)]
+    if index.failures and not unknown:
+        # The resolver only saw a gateway error; the cause is what our side of it saw.
+        return index.failures[-1]
+    return LockError(f"{folder} cannot be locked", why=words, hint=_hint(folder, words, unknown))
+
+
+def clean(output: str) -> str:
+    """A program's output as text to show: no colours, no progress lines, no blank ends."""
+    lines: list[str] = []
+    for line in _ANSI.sub("", output).replace("\r", "\n").splitlines():
+        text = line.rstrip()
+        if _NOISE.match(text.strip()) or (not text and (not lines or not lines[-1])):
+            continue
+        lines.append(text)
+    return "\n".join(lines[-_LONGEST:]).strip()
+
+
+def _hint(folder: Path, words: str, unknown: list[str]) -> str:
+    if unknown:
+        said = [_suggestion(name, _neighbours(folder)) for name in unknown]
+        return "; ".join(said)
+    if "version solving failed" in words:
+        return (
+            "loosen one of the requirements named above; "
+            "`eggcrate lock --upgrade` lets old pins move where they are what stands in the way"
+        )
+    if "is not installed" in words or "not a dependency" in words or "not dependencies" in words:
+        return "name packages that the lock holds; new ones go into pyproject.toml"
+    return "correct pyproject.toml, then lock again"
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    if name in _KNOWN_AS:
+        return f"{name} is published as {_KNOWN_AS[name]}"
+    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.7)
+    if close:
+        return f"no index knows {name}; did you mean {' or '.join(close)}?"
+    return f"no index knows {name}: check its spelling, and `pip config list` for the indexes"
+
+
+def _neighbours(folder: Path) -> set[str]:
+    """Names that are known to exist, because a lock near this one holds them."""
+    names = set(_KNOWN_AS.values())
+    for lock in folder.resolve().parent.glob("*/poetry.lock"):
+        try:
+            packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("package", [])
+        except (OSError, ValueError):
+            continue
+        names.update(package["name"] for package in packages if "name" in package)
+    return names
+
+
+def _mentions(words: str, name: str) -> bool:
+    pattern = r"[-_.]+".join(map(re.escape, name.split("-")))
+    return re.search(rf"(?<![\w.-]){pattern}(?![\w-])", words, re.IGNORECASE) is not None

@@ -1,0 +1,56 @@
+"""``components/<name>/pyproject.toml`` as a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eggcrate.errors import ConfigError
+from eggcrate.repo.document import Table
+from eggcrate.repo.environments import requirements, requires_python
+from eggcrate.repo.quantities import parse_size
+from eggcrate.repo.values import Component
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KEYS = ("environment", "data", "memory", "timeout", "network")
+
+
+def read_component(path: Path) -> Component:
+    """Read the component in this folder.
+
+    Raises:
+        ConfigError: the file is missing, not valid, or holds a setting nobody knows; the
+            message names file and line.
+    """
+    if not path.name.isidentifier():
+        raise ConfigError(
+            f"{path} is not a name Python can import",
+            hint="rename the folder: letters, digits and underscores only",
+        )
+    document = Table.read(
+        path / "pyproject.toml", missing="copy components/_template for a new component"
+    )
+    project = document.table("project")
+    ours = document.table("tool").table("eggcrate")
+    ours.only(_KEYS)
+    memory = ours.string("memory")
+    if memory:
+        try:
+            parse_size(memory)
+        except ValueError as error:
+            raise ours.error("memory", f"is wrong: {error}") from error
+    optional = project.table("optional-dependencies")
+    return Component(
+        name=path.name,
+        path=path,
+        description=project.string("description"),
+        requires_python=requires_python(project),
+        dependencies=requirements(project, "dependencies"),
+        flavours={flavour: requirements(optional, flavour) for flavour in optional.data},
+        environment=ours.string("environment"),
+        data=ours.strings("data"),
+        memory=memory,
+        timeout=ours.number("timeout"),
+        network=ours.boolean("network", default=False),
+    )

@@ -1,0 +1,107 @@
+"""``environments/<name>/pyproject.toml`` as a value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from eggcrate.errors import ConfigError
+from eggcrate.repo.document import Table
+from eggcrate.repo.values import Environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_KEYS = (
+    "base",
+    "groups",
+    "extras",
+    "system-packages",
+    "platforms",
+    "compile",
+    "allow-overlap",
+    "owner",
+    "supported-until",
+)
+
+
+def read_environment(path: Path) -> Environment:
+    """Read the environment in this folder.
+
+    Raises:
+        ConfigError: the file is missing, not valid, or holds a setting nobody knows; the
+            message names file and line.
+    """
+    name = path.name
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{path} is not a name an image can have",
+            why="image names are lower-case letters, digits and single . _ - between them",
+            hint="rename the folder",
+        )
+    document = Table.read(
+        path / "pyproject.toml", missing="copy environments/_template for a new environment"
+    )
+    project = document.table("project")
+    poetry = document.table("tool").table("poetry")
+    ours = document.table("tool").table("eggcrate")
+    ours.only(_KEYS)
+    platforms = ours.strings("platforms", ("linux/amd64",))
+    if not platforms:
+        raise ours.error("platforms", "must name at least one platform")
+    return Environment(
+        name=name,
+        path=path,
+        description=project.string("description", poetry.string("description")),
+        requires_python=requires_python(project, poetry),
+        dependencies=requirements(project, "dependencies"),
+        base=ours.string("base"),
+        groups=ours.strings("groups", ("main",)),
+        extras=ours.strings("extras"),
+        system_packages=ours.strings("system-packages"),
+        platforms=platforms,
+        compile=ours.boolean("compile", default=True),
+        allow_overlap=ours.strings("allow-overlap"),
+        owner=ours.string("owner"),
+        supported_until=ours.date("supported-until"),
+    )
+
+
+def requires_python(project: Table, poetry: Table | None = None) -> str:
+    """``requires-python``, or what Poetry's older ``python`` dependency means by it."""
+    text = project.string("requires-python")
+    if not text and poetry is not None:
+        text = _poetry_python(poetry.table("dependencies").data.get("python"))
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier as error:
+        raise project.error("requires-python", f"is not a version range: {error}") from error
+    return text
+
+
+def _poetry_python(constraint: object) -> str:
+    if not isinstance(constraint, str) or constraint == "*":
+        return ""
+    from poetry.core.constraints.version import parse_constraint  # noqa: PLC0415 - slow, rare
+
+    return str(parse_constraint(constraint)).replace(" ", "")
+
+
+def requirements(table: Table, key: str) -> tuple[str, ...]:
+    """A list of PEP 508 requirements, each checked."""
+    found = table.strings(key)
+    for text in found:
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            line = table.line(text)
+            raise ConfigError(
+                f"{table.path}:{line}: {text!r} is not a requirement",
+                why=str(error).splitlines()[0],
+                hint='write for example "pandas>=2.2,<3"',
+            ) from error
+    return found

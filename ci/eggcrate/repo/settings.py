@@ -1,0 +1,122 @@
+"""Settings: ``[tool.eggcrate]`` in the root ``pyproject.toml``, then ``EGGCRATE_*``, then flags."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eggcrate.errors import ConfigError
+from eggcrate.repo.document import Table
+from eggcrate.repo.quantities import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEFAULTS = {
+    "runtime": "auto",
+    "memory": "4GiB",
+    "timeout": "300",
+    "jobs": "0",
+    "cache": "",
+    "store": ".eggcrate/store",
+}
+_RUNTIMES = ("auto", "sandbox", "docker")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One value and where it came from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of a checkout."""
+
+    runtime: str
+    """``auto``, ``sandbox`` or ``docker``."""
+    memory: int
+    """Bytes a cell may use unless its component says otherwise."""
+    timeout: float
+    """Seconds a cell may take unless its component says otherwise."""
+    jobs: int
+    """How many things are done at once; 0: as many as there are processors."""
+    cache: Path
+    """The user's cache, shared by all checkouts."""
+    store: Path
+    """The checkout's image store."""
+    origins: tuple[Setting, ...]
+
+    @property
+    def workers(self) -> int:
+        """How many things are done at once."""
+        return self.jobs or len(os.sched_getaffinity(0))
+
+
+def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings of the checkout at ``root``.
+
+    Raises:
+        ConfigError: a value is not valid; the message says where it came from.
+    """
+    path = root / "pyproject.toml"
+    table = Table.read(path).table("tool").table("eggcrate")
+    table.only(tuple(_DEFAULTS))
+    found: dict[str, Setting] = {}
+    for name, default in _DEFAULTS.items():
+        variable = f"EGGCRATE_{name.upper()}"
+        if variable in environ:
+            found[name] = Setting(name=name, value=environ[variable], origin=f"${variable}")
+        elif name in table:
+            origin = f"{path.name}:{table.line(name)}"
+            found[name] = Setting(name=name, value=str(table.data[name]), origin=origin)
+        else:
+            found[name] = Setting(name=name, value=default, origin="default")
+    if not found["cache"].value:
+        home = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~")) / ".cache")
+        cache = str(Path(home).expanduser() / "eggcrate")
+        origin = "$XDG_CACHE_HOME" if environ.get("XDG_CACHE_HOME") else "default"
+        found["cache"] = Setting(name="cache", value=cache, origin=origin)
+    return Settings(
+        runtime=_choice(found["runtime"], _RUNTIMES),
+        memory=_size(found["memory"]),
+        timeout=_number(found["timeout"], least=1),
+        jobs=int(_number(found["jobs"], least=0)),
+        cache=(root / found["cache"].value).resolve(),
+        store=(root / found["store"].value).resolve(),
+        origins=tuple(found.values()),
+    )
+
+
+def _choice(setting: Setting, choices: tuple[str, ...]) -> str:
+    if setting.value not in choices:
+        raise _wrong(setting, f"must be one of {', '.join(choices)}")
+    return setting.value
+
+
+def _size(setting: Setting) -> int:
+    try:
+        return parse_size(setting.value)
+    except ValueError as error:
+        raise _wrong(setting, str(error)) from error
+
+
+def _number(setting: Setting, *, least: float) -> float:
+    try:
+        value = float(setting.value)
+    except ValueError:
+        value = least - 1
+    if not least <= value < float("inf"):
+        raise _wrong(setting, f"must be a number, {least:g} or more")
+    return value
+
+
+def _wrong(setting: Setting, problem: str) -> ConfigError:
+    return ConfigError(
+        f"setting {setting.name} is {setting.value!r}: {problem}", why=f"from {setting.origin}"
+    )

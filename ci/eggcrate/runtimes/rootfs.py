@@ -1,0 +1,130 @@
+"""Images unpacked into folders: each layer once, each image as hard links to its layers.
+
+``<cache>/unpacked/<DiffID>/`` holds a layer: its files in ``tree`` and what it removes from
+the layers below in ``layer.json``. ``<cache>/roots/<manifest digest>/`` holds an image. Both
+appear whole or not at all, and are read only: what runs inside gets them mounted read-only.
+Changesets: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from eggcrate.errors import IntegrityError, StoreError
+from eggcrate.files import atomic_directory, exclusive, sha256_file
+from eggcrate.registry import oci
+from eggcrate.registry.layout import damaged
+from eggcrate.runtimes.inflate import LayerStream
+from eggcrate.runtimes.merge import merge
+from eggcrate.runtimes.protocol import UnpackedImage
+from eggcrate.runtimes.untar import extract
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eggcrate.registry.layout import Layout
+    from eggcrate.registry.oci import Descriptor
+
+_WORKERS = 2
+
+
+def root_path(cache: Path, digest: str) -> Path:
+    """Where the image with this manifest digest is unpacked, or would be."""
+    return cache / "roots" / oci.check_digest(digest).removeprefix("sha256:")
+
+
+def unpack(layout: Layout, digest: str, cache: Path) -> UnpackedImage:
+    """Unpack an image; only what is not unpacked already.
+
+    Args:
+        layout: the store.
+        digest: the manifest's.
+        cache: the user's cache folder.
+
+    Raises:
+        StoreError: the store lacks it, or it is not an image this can unpack.
+        IntegrityError: a blob is damaged; it has been removed from the store.
+    """
+    manifest = oci.parse(layout.read_blob(digest), f"manifest {digest}")
+    if isinstance(manifest, oci.Index):
+        raise StoreError(f"{digest} is an index of several images", hint="choose a platform")
+    config = oci.parse_config(layout.read_blob(manifest.config.digest))
+    if len(config.diff_ids) != len(manifest.layers):
+        raise StoreError(
+            f"image {digest} cannot be unpacked",
+            why=f"{len(manifest.layers)} layers, but {len(config.diff_ids)} DiffIDs",
+        )
+    root = root_path(cache, digest)
+    if not root.is_dir():
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            unpacked = pool.map(
+                lambda pair: unpack_layer(layout, pair[0], pair[1], cache),
+                zip(manifest.layers, config.diff_ids, strict=True),
+            )
+            layers = list(unpacked)
+        with exclusive(root.with_name(f"{root.name}.lock")):
+            if not root.is_dir():
+                with atomic_directory(root) as scratch:
+                    merge(layers, scratch)
+                    scratch.chmod(0o755)
+    return UnpackedImage(
+        name=_name_of(layout, digest), digest=digest, platform=config.platform, env=config.env
+    )
+
+
+def unpack_layer(layout: Layout, layer: Descriptor, diff_id: str, cache: Path) -> Path:
+    """Unpack one layer, checking the digest of the blob and of the tar in it.
+
+    Raises:
+        StoreError: the store lacks it, or it holds entries that are refused.
+        IntegrityError: it is damaged; it has been removed from the store.
+    """
+    folder = cache / "unpacked" / oci.check_digest(diff_id).removeprefix("sha256:")
+    if folder.is_dir():
+        return folder
+    with exclusive(folder.with_name(f"{folder.name}.lock")):
+        if folder.is_dir():
+            return folder
+        if not layout.has_blob(layer.digest):
+            raise StoreError(
+                f"layer {layer.digest} is missing from the store {layout.root}",
+                hint="run `eggcrate build` again",
+            )
+        with atomic_directory(folder) as scratch:
+            tree = scratch / "tree"
+            tree.mkdir(mode=0o755)
+            blob = layout.blob_path(layer.digest).open("rb")
+            with LayerStream(blob, layer.media_type, layer.digest) as stream:
+                try:
+                    changes = extract(stream, tree, layer.digest)
+                    digests = stream.finish()
+                except StoreError:
+                    _check_blob(layout, layer)
+                    raise
+            if digests[0] != layer.digest:
+                layout.remove_blob(layer.digest)
+                raise damaged(layout.root, layer.digest)
+            if digests[1] != diff_id:
+                raise IntegrityError(
+                    f"layer {layer.digest} is not what the image's configuration says",
+                    why=f"its DiffID is {digests[1]}, the configuration says {diff_id}",
+                )
+            (scratch / "layer.json").write_text(json.dumps(changes.to_json()))
+            scratch.chmod(0o755)
+    return folder
+
+
+def _check_blob(layout: Layout, layer: Descriptor) -> None:
+    """Tell damage from a layer that was made wrong: the first is healed by removing it."""
+    if f"sha256:{sha256_file(layout.blob_path(layer.digest))}" != layer.digest:
+        layout.remove_blob(layer.digest)
+        raise damaged(layout.root, layer.digest)
+
+
+def _name_of(layout: Layout, digest: str) -> str:
+    for ref, item in layout.refs().items():
+        if item.digest == digest:
+            return ref
+    return digest
