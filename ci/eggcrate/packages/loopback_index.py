@@ -19,6 +19,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
 
 from eggcrate.errors import EggcrateError
 from eggcrate.files import sha256_file
@@ -94,6 +102,16 @@ class LoopbackIndex:
             return None
         return list(offers.values())
 
+    def versions(self, name: str) -> list[str]:
+        """The versions that are offered of a project, oldest first."""
+        found: set[Version] = set()
+        for offer in self.project(canonicalize_name(name)) or ():
+            filename = offer.link.filename
+            with contextlib.suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+                parse = parse_wheel_filename if offer.link.is_wheel else parse_sdist_filename
+                found.add(parse(filename)[1])
+        return [str(version) for version in sorted(found)]
+
     def offer(self, key: str) -> _Offer | None:
         """A file that a page told of."""
         return self._offers.get(key)
@@ -162,8 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._answer()
         except EggcrateError as error:
+            # 500, not 502: clients try a 502 again, and we already did.
             self.index.failures.append(error)
-            self._send(502, error.what.encode(), "text/plain")
+            self._send(500, error.what.encode(), "text/plain")
         except (ConnectionError, TimeoutError, httpx2.TransportError):
             # Either side went away in the middle of a file: the client must not take what
             # it has for the whole.

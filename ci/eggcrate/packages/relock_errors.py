@@ -20,7 +20,9 @@ _NOISE = re.compile(
     r"^(Resolving dependencies\.*.*|Updating dependencies|Creating virtualenv .*|"
     r"Using virtualenv: .*|Skipping virtualenv creation.*|Writing lock file)$"
 )
-_LONGEST = 40
+_LACKING = re.compile(r"depends on (?P<name>[\w.-]+) \(.*?\) which doesn't match any versions")
+_LONGEST = 30
+_SHOWN = 5
 
 # What people import, and what it is published as.
 _KNOWN_AS = {
@@ -49,9 +51,11 @@ def explain(folder: Path, output: str, *, index: LoopbackIndex) -> EggcrateError
     words = clean(output)
     unknown = [name for name in sorted(index.missing) if _mentions(words, name)]
     if index.failures and not unknown:
-        # The resolver only saw a gateway error; the cause is what our side of it saw.
+        # The resolver only saw a server error; the cause is what our side of it saw.
         return index.failures[-1]
-    return LockError(f"{folder} cannot be locked", why=words, hint=_hint(folder, words, unknown))
+    return LockError(
+        f"{folder} cannot be locked", why=words, hint=_hint(folder, words, unknown, index)
+    )
 
 
 def clean(output: str) -> str:
@@ -61,14 +65,21 @@ def clean(output: str) -> str:
         text = line.rstrip()
         if _NOISE.match(text.strip()) or (not text and (not lines or not lines[-1])):
             continue
-        lines.append(text)
+        if text not in lines or not text:
+            lines.append(text)
     return "\n".join(lines[-_LONGEST:]).strip()
 
 
-def _hint(folder: Path, words: str, unknown: list[str]) -> str:
+def _hint(folder: Path, words: str, unknown: list[str], index: LoopbackIndex) -> str:
     if unknown:
         said = [_suggestion(name, _neighbours(folder)) for name in unknown]
         return "; ".join(said)
+    if lacking := _LACKING.search(words):
+        versions = index.versions(lacking["name"])
+        if versions:
+            return f"{lacking['name']} is offered in versions {_shown(versions)}"
+    if "Check your dependencies Python requirement" in words:
+        return "requires-python allows more than the package does: narrow it as proposed above"
     if "version solving failed" in words:
         return (
             "loosen one of the requirements named above; "
@@ -77,6 +88,11 @@ def _hint(folder: Path, words: str, unknown: list[str]) -> str:
     if "is not installed" in words or "not a dependency" in words or "not dependencies" in words:
         return "name packages that the lock holds; new ones go into pyproject.toml"
     return "correct pyproject.toml, then lock again"
+
+
+def _shown(versions: list[str]) -> str:
+    last = ", ".join(versions[-_SHOWN:])
+    return last if len(versions) <= _SHOWN else f"{versions[0]}, …, {last}"
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

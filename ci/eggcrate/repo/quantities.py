@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 _UNITS = {
     "": 1,
@@ -28,6 +29,6 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip())
     unit = _UNITS.get(match.group(2).upper()) if match else None
-    if match is None or unit is None or float(match.group(1)) <= 0:
+    if match is None or unit is None or Decimal(match.group(1)) <= 0:
         raise ValueError(f"{text!r} is not a size; write for example 512MiB or 2GiB")
-    return int(float(match.group(1)) * unit)
+    return int(Decimal(match.group(1)) * unit)

@@ -5,16 +5,47 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from eggcrate.matrix.cells import Outcome
+from eggcrate.matrix.cells import CellResult, Outcome
 from eggcrate.progress import human_size
 from eggcrate.report.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from eggcrate.matrix.cells import CellResult
+    from eggcrate.matrix.session import Matrix, Session
 
 _TAIL = 25
+
+
+def text(session: Session) -> str:
+    """Everything a person wants to read after a run: failures, the grid, how it went."""
+    parts = [failures(session.results), grid(session.results)]
+    parts += [
+        f"error: no environment satisfies component {name}; see eggcrate matrix --list"
+        for name in session.matrix.homeless
+    ]
+    parts += [f"error: {error}" for error in session.matrix.errors.values()]
+    parts.append(
+        f"images: {session.image_seconds:.1f} s, cells: {session.cell_seconds:.1f} s\n"
+        f"{summary(session.results)}"
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def line(count: int, total: int, result: CellResult) -> str:
+    """One line of progress."""
+    word = result.outcome.value if result.outcome.good else result.outcome.value.upper()
+    told = f": {result.reason}" if result.reason else ""
+    return f"[{count}/{total}] {result.cell}: {word} in {result.seconds:.1f} s{told}"
+
+
+def listed(matrix: Matrix) -> tuple[CellResult, ...]:
+    """Every pairing before anything is run: compatible ones as not selected."""
+    chosen = (
+        CellResult(cell=cell, outcome=Outcome.NOT_SELECTED, reason="compatible")
+        for cell in matrix.grid.cells
+    )
+    return (*chosen, *matrix.grid.incompatible)
 
 
 def grid(results: Sequence[CellResult]) -> str:
@@ -90,12 +121,11 @@ def totals(results: Iterable[CellResult]) -> dict[str, int]:
     return dict(Counter(result.outcome.value for result in results))
 
 
-def summary(results: Sequence[CellResult], seconds: float) -> str:
+def summary(results: Sequence[CellResult]) -> str:
     """One line that says how it went."""
     counts = ", ".join(f"{count} {word}" for word, count in sorted(totals(results).items()))
     peak = max((result.memory_peak or 0 for result in results), default=0)
-    used = f", at most {human_size(peak)} of memory in a cell" if peak else ""
-    return f"{counts} in {seconds:.1f} s{used}"
+    return counts + (f"; at most {human_size(peak)} of memory in a cell" if peak else "")
 
 
 def document(results: Sequence[CellResult]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class LayerStream:
         self._compressed = memoryview(b"")
         self._ready = b""
         self._position = 0
+        self._told = 0
         self._started = False
 
     def __enter__(self) -> Self:
@@ -73,7 +74,18 @@ class LayerStream:
             self._position += len(part)
             size -= len(part)
             parts.append(part)
+            self._told += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def tell(self) -> int:
+        """How many bytes of tar have been read."""
+        return self._told
+
+    def seek(self, position: int) -> int:
+        """Skip forward: all that :mod:`tarfile` asks of a file that it reads in order."""
+        while self._told < position and self.read(min(position - self._told, _READ)):
+            pass
+        return self._told
 
     def finish(self) -> tuple[str, str]:
         """Read to the end and tell both digests: the blob's, and the tar's (its DiffID)."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_BLOCK = 512
 _CHUNK = 1 << 20
 
 
@@ -65,13 +64,11 @@ class _Extraction:
     def run(self, stream: LayerStream) -> Changes:
         changes = Changes()
         try:
-            with tarfile.open(
-                fileobj=cast("Any", stream), mode="r|", bufsize=_CHUNK, errorlevel=2
-            ) as tar:
+            with tarfile.TarFile(fileobj=cast("Any", stream), errorlevel=2) as tar:
                 for member in tar:
                     # The archive would otherwise remember every member it has read.
                     tar.members = []  # type: ignore[attr-defined] # missing in typeshed
-                    self._member(tar, member, changes)
+                    self._member(stream, member, changes)
         except tarfile.TarError as error:
             raise StoreError(f"layer {self._layer} is not a tar archive", why=str(error)) from error
         for path, mode in sorted(self._made.items(), reverse=True):
@@ -80,7 +77,7 @@ class _Extraction:
             os.chmod(self._at(path), 0o755 if mode is None else mode)
         return changes
 
-    def _member(self, tar: tarfile.TarFile, member: tarfile.TarInfo, changes: Changes) -> None:
+    def _member(self, stream: LayerStream, member: tarfile.TarInfo, changes: Changes) -> None:
         path = self._clean(member.name, member.name)
         parent, _, name = path.rpartition("/")
         if name.startswith(_WHITEOUT):
@@ -98,7 +95,7 @@ class _Extraction:
         if member.isdir():
             self._directory(path, place, member.mode)
         elif member.isreg():
-            self._file(tar, member, path, place)
+            self._file(stream, member, path, place)
         elif member.issym():
             self._clear(path, place)
             os.symlink(member.linkname, place)
@@ -139,7 +136,7 @@ class _Extraction:
             os.mkdir(place, 0o700)
         self._made[path] = (mode & 0o1777) | 0o700
 
-    def _file(self, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, place: str) -> None:
+    def _file(self, stream: LayerStream, member: tarfile.TarInfo, path: str, place: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(place, flags, 0o600)
@@ -148,18 +145,19 @@ class _Extraction:
             descriptor = os.open(place, flags, 0o600)
         try:
             if member.size:
-                self._copy(tar, member, descriptor)
+                self._copy(stream, member, descriptor)
             os.fchmod(descriptor, member.mode & 0o777)
             os.utime(descriptor, (member.mtime, member.mtime))
         finally:
             os.close(descriptor)
 
-    def _copy(self, tar: tarfile.TarFile, member: tarfile.TarInfo, descriptor: int) -> None:
-        source = tar.extractfile(member)
-        assert source is not None  # noqa: S101 - true of regular files
+    def _copy(self, stream: LayerStream, member: tarfile.TarInfo, descriptor: int) -> None:
+        if member.issparse():
+            raise self._refuse(member.name, "it is a sparse file in GNU tar's own format")
+        stream.seek(member.offset_data)
         left = member.size
         while left:
-            data = source.read(min(left, _CHUNK))
+            data = stream.read(min(left, _CHUNK))
             if not data:
                 raise StoreError(f"layer {self._layer} ends in the middle of {member.name!r}")
             view = memoryview(data)

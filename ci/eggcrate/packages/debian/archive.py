@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable  # noqa: TC003 - part of the Protocol's public names
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,9 +115,7 @@ def parse_package(block: bytes) -> Package:
             sha256=fields["SHA256"],
             size=int(fields["Size"]),
         )
-        version_key(deb.version)
-        if not _SHA256.fullmatch(deb.sha256) or not is_pool_path(deb.path):
-            raise ValueError(f"{deb.path} with SHA-256 {deb.sha256!r}")
+        _check(deb)
         depends = [fields.get(name, "") for name in ("Pre-Depends", "Depends")]
         against = [fields.get(name, "") for name in ("Conflicts", "Breaks")]
         return Package(
@@ -131,6 +129,12 @@ def parse_package(block: bytes) -> Package:
         raise IntegrityError(
             f"the Debian index is not understood at {name!r}", why=str(error)
         ) from error
+
+
+def _check(deb: LockedDeb) -> None:
+    version_key(deb.version)
+    if not _SHA256.fullmatch(deb.sha256) or not is_pool_path(deb.path):
+        raise ValueError(f"{deb.path} with SHA-256 {deb.sha256!r}")
 
 
 def is_pool_path(path: str) -> bool:

@@ -20,8 +20,10 @@ _ONE_LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s
 _SECURITY = ("-security", "/updates")
 _SUFFIXES = (*_SECURITY, "-updates", "-proposed-updates", "-backports")
 _DEBIAN = frozenset(
-    "stable oldstable oldoldstable testing unstable sid "
-    "buster bullseye bookworm trixie forky duke".split()
+    (
+        *("stable", "oldstable", "oldoldstable", "testing", "unstable", "sid"),
+        *("buster", "bullseye", "bookworm", "trixie", "forky", "duke"),
+    )
 )
 
 

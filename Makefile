@@ -1,0 +1,51 @@
+# Eggcrate: every target sets up what it needs. `make help` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+PYTHON ?= python3
+EGGCRATE := .venv/bin/eggcrate
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@echo "Eggcrate: lean images, one per environment, and the proof that components work in them"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "ARGS= passes arguments on, for example: make test-matrix ARGS='--environment sklearn-1-5'"
+
+.PHONY: setup
+setup: ## make .venv from the root poetry.lock, hashes checked (other targets do it when needed)
+	@$(PYTHON) scripts/bootstrap.py
+
+.PHONY: test-matrix
+test-matrix: setup ## prove every component in every compatible image: the main job
+	@$(EGGCRATE) matrix $(ARGS)
+
+.PHONY: build
+build: setup ## build the images of all environments into the local store
+	@$(EGGCRATE) build --all $(ARGS)
+
+.PHONY: lock
+lock: setup ## lock environments with Poetry's resolver, moving no pin that need not move
+	@$(EGGCRATE) lock $(ARGS)
+
+.PHONY: test
+test: setup ## lint, type-check and test the tool itself, integration tests included
+	@scripts/test.sh $(ARGS)
+
+.PHONY: lint
+lint: setup ## ruff and mypy
+	@scripts/lint.sh
+
+.PHONY: doctor
+doctor: setup ## show settings, where each comes from, and what this machine can do
+	@$(EGGCRATE) doctor
+
+.PHONY: bench
+bench: setup ## measure imports in a fresh sandbox, with and without bytecode
+	@.venv/bin/python scripts/bench.py $(ARGS)
+
+.PHONY: clean
+clean: ## remove what was built here (.eggcrate, build); all of it can be made again
+	rm -rf .eggcrate build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,91 @@
+"""Layers and a recipe into an image: configuration and manifest, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from eggcrate.build.recipe import PREFIX, Recipe, canonical
+from eggcrate.registry import oci
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eggcrate.build.values import Layer
+
+KEY = "dev.eggcrate.key"
+PACKAGES = "dev.eggcrate.packages"
+UNITS = "dev.eggcrate.units"
+CREATED = "1980-01-01T00:00:00Z"
+"""The time of every file and image: they are functions of their locks, not of a day."""
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def config(recipe: Recipe, layers: Sequence[Layer], base_env: Mapping[str, str]) -> oci.Config:
+    """How an image is run.
+
+    Args:
+        recipe: what it is made from.
+        layers: its base's and its own, lowest first.
+        base_env: the environment variables of its base, kept but for those set here.
+    """
+    return oci.Config(
+        platform=str(recipe.target.platform),
+        diff_ids=tuple(layer.diff_id for layer in layers),
+        env={
+            **base_env,
+            "PATH": f"{PREFIX}/bin:{base_env.get('PATH', _SYSTEM_PATH)}",
+            "LANG": base_env.get("LANG", "C.UTF-8"),
+            "VIRTUAL_ENV": PREFIX,
+        },
+        cmd=(f"{PREFIX}/bin/python",),
+        labels=annotations(recipe),
+        created=CREATED,
+        history=tuple(_history(layer) for layer in layers),
+    )
+
+
+def annotations(recipe: Recipe) -> dict[str, str]:
+    """What an image says of itself, as labels and as annotations of its manifest."""
+    packages = {item.name: item.version for item in recipe.distributions}
+    return {
+        "org.opencontainers.image.base.name": recipe.base,
+        "org.opencontainers.image.created": CREATED,
+        "org.opencontainers.image.title": recipe.environment,
+        KEY: recipe.key,
+        PACKAGES: json.dumps(packages, sort_keys=True, separators=(",", ":")),
+    }
+
+
+def manifest(recipe: Recipe, layers: Sequence[Layer], configuration: bytes) -> oci.Manifest:
+    """The image's manifest; each layer says which units it holds."""
+    return oci.Manifest(
+        config=oci.describe(configuration, oci.CONFIG),
+        layers=tuple(_descriptor(layer) for layer in layers),
+        annotations=annotations(recipe),
+    )
+
+
+def _descriptor(layer: Layer) -> oci.Descriptor:
+    units = [
+        {
+            "key": unit.key,
+            "kind": unit.kind.value,
+            "name": unit.name,
+            "version": unit.version,
+            "source": unit.source,
+            "size": unit.size,
+        }
+        for unit in layer.units
+    ]
+    return oci.Descriptor(
+        media_type=oci.LAYER_GZIP,
+        digest=layer.digest,
+        size=layer.size,
+        annotations={UNITS: canonical(units).decode()} if units else {},
+    )
+
+
+def _history(layer: Layer) -> str:
+    held = ", ".join(f"{unit.name} {unit.version} ({unit.kind.value})" for unit in layer.units)
+    return f"eggcrate: {held or 'base image'}"

@@ -1,0 +1,140 @@
+"""``eggcrate lock``: resolve environments (or bases) and write their locks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eggcrate.build.resolve import pick_base
+from eggcrate.errors import EXIT_FAILURE, EXIT_OK, EggcrateError, LockError, UsageError
+from eggcrate.packages.debian.lock import lock_bases, lock_system_packages
+from eggcrate.packages.debian.lockfile import read_base_lock, write_base_lock
+from eggcrate.packages.relock import lock_projects, locker
+from eggcrate.repo.monorepo import pick
+from eggcrate.report.lock import changes, deb_changes
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from eggcrate.cli.context import Context
+    from eggcrate.packages.debian.values import BaseLock
+    from eggcrate.packages.relock import Upgrade
+    from eggcrate.repo.values import Environment
+
+_SYSTEM_LOCK = "base.lock"
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    verb = verbs.add_parser(
+        "lock",
+        help="write poetry.lock of environments with Poetry's resolver",
+        description="Resolve environments and write their poetry.lock. Pins that still satisfy "
+        "pyproject.toml stay as they are. Package indexes are those pip is configured with.",
+    )
+    verb.add_argument("environments", nargs="*", metavar="ENV", help="default: all of them")
+    verb.add_argument(
+        "--upgrade",
+        nargs="*",
+        metavar="PKG",
+        help="move these packages to their newest allowed version; all when none is named "
+        "(name environments before it)",
+    )
+    verb.add_argument("--bases", action="store_true", help="lock the bases instead")
+    verb.add_argument(
+        "--tool", action="store_true", help="lock Eggcrate's own tools (the root project)"
+    )
+    verb.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, context: Context) -> int:
+    """Lock what was asked for."""
+    if arguments.bases:
+        return _bases(arguments, context)
+    upgrade: Upgrade = None
+    if arguments.upgrade is not None:
+        upgrade = tuple(arguments.upgrade) or "all"
+    if arguments.tool:
+        if arguments.environments:
+            raise UsageError("--tool locks the root project: name no environment with it")
+        return _projects([context.root], upgrade, arguments, context)
+    monorepo = context.monorepo
+    known = {path.name for path in _folders(context)}
+    names = pick("environment", arguments.environments, known)
+    folders = [context.root / "environments" / name for name in names]
+    code = _projects(folders, upgrade, arguments, context)
+    for name in names:
+        environment = monorepo.environments.get(name)
+        if environment is not None and environment.system_packages:
+            code = max(code, _system(environment, arguments, context))
+    return code
+
+
+def _folders(context: Context) -> list[Path]:
+    """Every environment's folder, the template's too: a template must lock."""
+    found = (context.root / "environments").glob("*/pyproject.toml")
+    return [path.parent for path in found if not path.parent.name.startswith(".")]
+
+
+def _projects(
+    folders: list[Path], upgrade: Upgrade, arguments: argparse.Namespace, context: Context
+) -> int:
+    with locker(context.pip, cache=context.settings.cache, progress=context.progress) as opened:
+        outcomes = lock_projects(
+            folders,
+            locker=opened,
+            upgrade=upgrade,
+            dry_run=arguments.dry_run,
+            progress=context.progress,
+        )
+    code = EXIT_OK
+    for outcome in outcomes.values():
+        if isinstance(outcome, EggcrateError):
+            context.progress.info(f"error: {outcome}")
+            code = EXIT_FAILURE
+        else:
+            print(changes(outcome, dry_run=arguments.dry_run))
+    return code
+
+
+def _bases(arguments: argparse.Namespace, context: Context) -> int:
+    bases = context.monorepo.bases
+    names = pick("base", arguments.environments, bases)
+    locks = lock_bases(
+        names, bases=bases, cache=context.settings.cache, progress=context.progress
+    )
+    for name, lock in locks.items():
+        _write(name, bases[name].lock_path, lock, arguments)
+    return EXIT_OK
+
+
+def _system(environment: Environment, arguments: argparse.Namespace, context: Context) -> int:
+    bases = context.monorepo.bases
+    path = environment.path / _SYSTEM_LOCK
+    lock = lock_system_packages(
+        environment.system_packages,
+        name=environment.name,
+        base=pick_base(environment, bases),
+        bases=bases,
+        platforms=environment.platforms,
+        cache=context.settings.cache,
+        progress=context.progress,
+        current=_current(path),
+    )
+    _write(f"{environment.name} (system packages)", path, lock, arguments)
+    return EXIT_OK
+
+
+def _write(name: str, path: Path, lock: BaseLock, arguments: argparse.Namespace) -> None:
+    before = _current(path)
+    if not arguments.dry_run:
+        write_base_lock(path, lock)
+    print(deb_changes(name, before, lock))
+
+
+def _current(path: Path) -> BaseLock | None:
+    try:
+        return read_base_lock(path)
+    except LockError:
+        return None
