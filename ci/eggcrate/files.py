@@ -32,10 +32,10 @@ def atomic_open(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+            Path(name).unlink()
         raise
 
 
@@ -72,7 +72,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     try:
         yield scratch
         try:
-            os.rename(scratch, path)
+            scratch.rename(path)
         except OSError:
             if not path.is_dir():
                 raise

@@ -90,9 +90,7 @@ class UnitWriter:
         )
         if entry.kind is not EntryKind.DIRECTORY:
             crc = deflate.crc32(entry.content)
-            file = UnitFile(
-                path=entry.path, mode=entry.mode, size=size, crc32=crc, link=entry.link
-            )
+            file = UnitFile(path=entry.path, mode=entry.mode, size=size, crc32=crc, link=entry.link)
             self.files.append(file)
         self._tar(entry.content)
         self._tar(tar.padding(size))

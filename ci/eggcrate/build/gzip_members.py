@@ -55,11 +55,8 @@ class Payload:
 
 def member(content: bytes | memoryview) -> bytes:
     """Compress content of ours into one member."""
-    return b"%b%b%b" % (
-        _HEADER,
-        deflate.deflate_compress(content, LEVEL),
-        struct.pack("<II", deflate.crc32(content), len(content)),
-    )
+    trailer = struct.pack("<II", deflate.crc32(content), len(content))
+    return b"".join((_HEADER, deflate.deflate_compress(content, LEVEL), trailer))
 
 
 def read(payload: Payload) -> bytes:

@@ -39,13 +39,13 @@ def config(recipe: Recipe, layers: Sequence[Layer], base_env: Mapping[str, str])
             "VIRTUAL_ENV": PREFIX,
         },
         cmd=(f"{PREFIX}/bin/python",),
-        labels=annotations(recipe),
+        labels=about(recipe),
         created=CREATED,
         history=tuple(_history(layer) for layer in layers),
     )
 
 
-def annotations(recipe: Recipe) -> dict[str, str]:
+def about(recipe: Recipe) -> dict[str, str]:
     """What an image says of itself, as labels and as annotations of its manifest."""
     packages = {item.name: item.version for item in recipe.distributions}
     return {
@@ -62,7 +62,7 @@ def manifest(recipe: Recipe, layers: Sequence[Layer], configuration: bytes) -> o
     return oci.Manifest(
         config=oci.describe(configuration, oci.CONFIG),
         layers=tuple(_descriptor(layer) for layer in layers),
-        annotations=annotations(recipe),
+        annotations=about(recipe),
     )
 
 
@@ -79,7 +79,7 @@ def _descriptor(layer: Layer) -> oci.Descriptor:
         for unit in layer.units
     ]
     return oci.Descriptor(
-        media_type=oci.LAYER_GZIP,
+        media_type=layer.media_type,
         digest=layer.digest,
         size=layer.size,
         annotations={UNITS: canonical(units).decode()} if units else {},

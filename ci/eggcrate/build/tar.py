@@ -94,7 +94,14 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 def _ustar(name: tuple[bytes, bytes], kind: bytes, *, mode: int, size: int, link: bytes) -> bytes:
     prefix, rest = name
-    before = b"%-100b%07o\0%07o\0%07o\0%011o\0%011o\0" % (_nul(rest, _NAME), mode, 0, 0, size, MTIME)
+    before = b"%-100b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        _nul(rest, _NAME),
+        mode,
+        0,
+        0,
+        size,
+        MTIME,
+    )
     after = b"%b%b%b%b%b%b%b" % (
         kind,
         _nul(link, _NAME),

@@ -56,18 +56,5 @@ class Layer:
     diff_id: str
     """``sha256:...`` of the inflated tar (OCI image specification, layer DiffID)."""
     units: tuple[Unit, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """A built image, as the store holds it."""
-
-    environment: str
-    platform: str
-    key: str
-    """Hash of the recipe; the immutable tag is ``key-<key>``."""
-    digest: str
-    """Manifest digest, ``sha256:...``."""
-    size: int
-    """Bytes, all layers compressed."""
-    layers: tuple[Layer, ...]
+    """Empty for a layer of a registry image."""
+    media_type: str = "application/vnd.oci.image.layer.v1.tar+gzip"

@@ -119,7 +119,7 @@ def _target(wheel: Wheel, scheme: Scheme, member: WheelMember) -> tuple[str, boo
         return f"{scheme.site_packages}/{member.path}", False
     key, _, path = rest.partition("/")
     folder = scheme.folder(key, wheel.name)
-    if top != wheel.data or folder is None or not path:
+    if folder is None or not path:
         raise _refuse(wheel, f"{member.path} is in no folder that an installer knows")
     return f"{folder}/{path}", key == "scripts"
 
@@ -179,11 +179,12 @@ def _rows(
             continue
         name, digest, size, *_ = (*row, "", "")
         target = left.pop(name, None)
-        if target in generated:
-            continue
-        if target in changed:
-            digest, size = _hash(changed[target])
-        rows.append((name if target is None else _relative(target, scheme), digest, size))
+        if target is None:
+            rows.append((name, digest, size))
+        elif target not in generated:
+            if target in changed:
+                digest, size = _hash(changed[target])
+            rows.append((_relative(target, scheme), digest, size))
     rows += [(_relative(path, scheme), *_hash(content)) for path, content in generated.items()]
     rows += [(_relative(path, scheme), "", "") for path in left.values() if path not in generated]
     return sorted(rows)

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - at exit
         return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001 - the last line of defence
+    except Exception:
         console.info(
             f"{traceback.format_exc()}\n"
             "this is a defect in Eggcrate: please report the lines above with\n"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eggcrate.build.engine import Workshop, build_all
+from eggcrate.build.engine import build_all
 from eggcrate.build.resolve import resolve_all
+from eggcrate.build.workshop import Workshop
 from eggcrate.cli.context import print_json
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.packages.target import Platform
@@ -56,6 +57,7 @@ def workshop(context: Context, *, locked: bool) -> Workshop:
     return Workshop(
         cache=context.settings.cache,
         store=context.store,
+        bases=context.monorepo.bases,
         progress=context.progress,
         workers=context.settings.workers,
         locked=locked,

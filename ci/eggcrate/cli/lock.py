@@ -44,7 +44,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument(
         "--tool", action="store_true", help="lock Eggcrate's own tools (the root project)"
     )
-    verb.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
+    verb.add_argument(
+        "--dry-run", action="store_true", help="show what would change, write nothing"
+    )
     verb.set_defaults(run=run)
 
 
@@ -101,9 +103,7 @@ def _projects(
 def _bases(arguments: argparse.Namespace, context: Context) -> int:
     bases = context.monorepo.bases
     names = pick("base", arguments.environments, bases)
-    locks = lock_bases(
-        names, bases=bases, cache=context.settings.cache, progress=context.progress
-    )
+    locks = lock_bases(names, bases=bases, cache=context.settings.cache, progress=context.progress)
     for name, lock in locks.items():
         _write(name, bases[name].lock_path, lock, arguments)
     return EXIT_OK

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from eggcrate.build.engine import BuildResult, Workshop
+    from eggcrate.build.engine import BuildResult
     from eggcrate.build.resolve import Resolved
+    from eggcrate.build.workshop import Workshop
     from eggcrate.errors import EggcrateError
     from eggcrate.matrix.cells import Cell, CellResult, Grid
     from eggcrate.repo.monorepo import Monorepo
@@ -175,9 +176,7 @@ def carry_out(
         count += 1
         proven(count, len(matrix.cells), result)
 
-    results = prove_all(
-        matrix.cells, matrix.components, bench, workers=limits.workers, done=done
-    )
+    results = prove_all(matrix.cells, matrix.components, bench, workers=limits.workers, done=done)
     return Session(
         matrix=matrix,
         images=tuple(images),

@@ -180,9 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._answer()
         except EggcrateError as error:
-            # 500, not 502: clients try a 502 again, and we already did.
+            # 424 Failed Dependency: a client would try a 5xx again, and we already did.
             self.index.failures.append(error)
-            self._send(500, error.what.encode(), "text/plain")
+            self._send(424, error.what.encode(), "text/plain")
         except (ConnectionError, TimeoutError, httpx2.TransportError):
             # Either side went away in the middle of a file: the client must not take what
             # it has for the whole.

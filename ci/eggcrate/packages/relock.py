@@ -20,7 +20,6 @@ from eggcrate.files import atomic_write, exclusive
 from eggcrate.packages import relock_errors
 from eggcrate.packages.indexes import Indexes, shared_sources
 from eggcrate.packages.loopback_index import loopback_index
-from eggcrate.packages.pip_config import is_local
 from eggcrate.packages.relock_scratch import scratch_project
 from eggcrate.progress import Silent
 
@@ -263,9 +262,3 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Chang
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     )
-
-
-def left_out_sources(config: PipConfig) -> tuple[str, ...]:
-    """The configured sources that locks leave out by default."""
-    urls = (*config.extra_index_urls, *config.find_links)
-    return tuple(url for url in urls if is_local(url))

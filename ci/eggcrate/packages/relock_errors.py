@@ -51,7 +51,7 @@ def explain(folder: Path, output: str, *, index: LoopbackIndex) -> EggcrateError
     words = clean(output)
     unknown = [name for name in sorted(index.missing) if _mentions(words, name)]
     if index.failures and not unknown:
-        # The resolver only saw a server error; the cause is what our side of it saw.
+        # The resolver only saw our 424; the cause is what our side of it saw.
         return index.failures[-1]
     return LockError(
         f"{folder} cannot be locked", why=words, hint=_hint(folder, words, unknown, index)

@@ -60,8 +60,6 @@ class Wheel:
     version: str
     dist_info: str
     """``<name>-<version>.dist-info``, as the zip spells it."""
-    data: str
-    """``<name>-<version>.data``; it need not be there."""
     members: dict[str, WheelMember]
     """By normalised path."""
     texts: dict[str, str]
@@ -111,7 +109,6 @@ def open_wheel(path: Path, *, name: str, version: str) -> Iterator[Wheel]:
             name=canonicalize_name(name),
             version=version,
             dist_info=dist_info,
-            data=f"{dist_info.removesuffix('.dist-info')}.data",
             members=members,
             texts=texts,
         )

@@ -23,7 +23,10 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A host folder or file made visible inside, read-only unless ``writable``."""
+    """A host folder or file made visible inside, read-only unless ``writable``.
+
+    When we are root, a writable source is given to the program's unprivileged user.
+    """
 
     source: Path
     target: str
@@ -101,4 +104,10 @@ class Runtime(Protocol):
         """Run a command inside it, as an unprivileged user, on a read-only root.
 
         Never raises for what the program does: that is in the result.
+        """
+
+    def close(self) -> None:
+        """End everything that runs, from another thread; for Ctrl-C.
+
+        Those runs are ``BROKEN``, as are all that follow.
         """

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from eggcrate.packages.debian.mirror import Mirrors
+    from eggcrate.packages.debian.release import Release
     from eggcrate.progress import Progress
 
 _SUITES = ("{}", "{}-updates", "{}-security")
@@ -173,8 +174,7 @@ class SignedArchives:
         self._seen = dict(seen or {})
         self._keys = archive_keys() if keys is None else keys
         self._archives: dict[tuple[str, str], Archive] = {}
-        self.releases: dict[str, datetime] = {}
-        """Suites read so far with the dates of their release files."""
+        self._releases: dict[str, Release] = {}
 
     def __call__(self, codename: str, architecture: str) -> Archive:
         """The packages of a release for an architecture.
@@ -194,14 +194,14 @@ class SignedArchives:
     def dates(self, codename: str) -> dict[str, datetime]:
         """The suites of one release that were read, with their dates."""
         names = {suite.format(codename) for suite in _SUITES}
-        return {suite: date for suite, date in self.releases.items() if suite in names}
+        return {name: release.date for name, release in self._releases.items() if name in names}
 
     def _blocks(self, suite: str, architecture: str) -> Iterable[bytes]:
         self._progress.status(f"reading the index of {suite} for {architecture} …")
         with client() as http:
-            release = read_release(
-                http, self._mirrors, suite, keys=self._keys, seen=self._seen.get(suite)
-            )
-            self.releases[suite] = release.date
-            self._seen[suite] = release.date
-            yield from read_index(http, release, architecture, cache=self._cache)
+            if suite not in self._releases:
+                # Once for all architectures, which then have the same versions.
+                self._releases[suite] = read_release(
+                    http, self._mirrors, suite, keys=self._keys, seen=self._seen.get(suite)
+                )
+            yield from read_index(http, self._releases[suite], architecture, cache=self._cache)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
@@ -124,11 +125,11 @@ def _append(http: httpx2.Client, url: str, partial: Path, size: int) -> None:
     if have:
         headers["Range"] = f"bytes={have}-"
     with http.stream("GET", url, headers=headers) as response:
-        if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             partial.unlink(missing_ok=True)
             raise _BusyError(f"{url} cannot be continued")
         _check(response)
-        whole = response.status_code != httpx2.codes.PARTIAL_CONTENT
+        whole = response.status_code != HTTPStatus.PARTIAL_CONTENT
         with partial.open("wb" if whole else "ab") as file:
             for chunk in response.iter_raw(_CHUNK):
                 file.write(chunk)
@@ -158,7 +159,7 @@ def _patiently(attempt: Callable[[], _T], url: str) -> _T:
             time.sleep(_PAUSE * 2 ** (count - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         try:
             return attempt()
-        except (_BusyError, httpx2.TransportError) as error:
+        except (_BusyError, httpx2.RequestError) as error:
             problem = str(error) or type(error).__name__
         except httpx2.InvalidURL as error:
             raise PackageIndexError(f"{url} is not an address", why=str(error)) from error

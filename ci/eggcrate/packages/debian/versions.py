@@ -60,13 +60,9 @@ def _runs(text: str) -> _Runs:
     """Runs of other characters and of digits, in turn.
 
     A run of characters ends with a mark that sorts after a tilde and before anything else, and
-    so does the whole, so that plain tuple comparison gives the policy's order.
+    so does the whole, so that plain tuple comparison gives the policy's order. Nothing is zero.
     """
-    runs = list(_split(text))
-    end = ((_END,), 0)
-    while runs and runs[-1] == end:
-        runs.pop()
-    return (*runs, end)
+    return (*_split(text or "0"), ((_END,), 0))
 
 
 def _split(text: str) -> Iterator[tuple[tuple[int, ...], int]]:

@@ -1,0 +1,29 @@
+"""Turn an sdist into a wheel; run inside an image that holds the pinned build backends.
+
+Usage: build_wheel.py SDIST OUTDIR
+"""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+
+def main() -> int:
+    """Unpack the sdist and run its build backend without looking for anything elsewhere."""
+    sdist, out = Path(sys.argv[1]), sys.argv[2]
+    source = Path("/tmp/source")  # noqa: S108 - private to the sandbox
+    if sdist.name.endswith(".zip"):
+        with zipfile.ZipFile(sdist) as archive:
+            archive.extractall(source)  # noqa: S202 - refuses names that leave the folder
+    else:
+        with tarfile.open(sdist) as archive:
+            archive.extractall(source, filter="data")
+    (project,) = source.iterdir()
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out]
+    return subprocess.run([*build, str(project)], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Wheels into units: a wheel's files as an installer lays them out, once for every image."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from eggcrate.build import units
+from eggcrate.build.units import UnitRecord, unit_key
+from eggcrate.build.values import UnitKind
+from eggcrate.build.wheel_layout import Scheme, place
+from eggcrate.packages.entries import Entry
+from eggcrate.packages.wheels import open_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from eggcrate.build.archive import UnitWriter
+    from eggcrate.packages.distribution import Distribution
+
+
+def wheel_unit_key(distribution: Distribution, scheme: Scheme) -> str:
+    """The key of a wheel's unit. ``distribution.sha256`` is the wheel's own."""
+    return unit_key(UnitKind.FILES, distribution.sha256, scheme.prefix, scheme.minor)
+
+
+def cached_wheel_unit(
+    distribution: Distribution, *, scheme: Scheme, cache: Path
+) -> UnitRecord | None:
+    """The wheel's unit, if it was made before; the wheel itself is not needed."""
+    return units.load(cache, wheel_unit_key(distribution, scheme))
+
+
+def make_wheel_unit(
+    distribution: Distribution, wheel: Path, *, scheme: Scheme, cache: Path
+) -> UnitRecord:
+    """Make the unit of a wheel.
+
+    Args:
+        distribution: what the wheel holds; its ``sha256`` is the wheel's, and verified.
+        wheel: where the wheel is.
+        scheme: where it is installed.
+        cache: the user's cache directory.
+
+    Raises:
+        IntegrityError: the wheel is damaged or holds something else.
+        UnsupportedPackageError: it cannot be installed.
+    """
+
+    def write(writer: UnitWriter) -> None:
+        with open_wheel(wheel, name=distribution.name, version=distribution.version) as opened:
+            for item in place(opened, scheme):
+                if isinstance(item.content, bytes):
+                    writer.add(Entry(path=item.path, mode=item.mode, content=item.content))
+                else:
+                    writer.add_payload(item.path, item.mode, item.content)
+
+    return units.make(
+        cache,
+        kind=UnitKind.FILES,
+        name=distribution.name,
+        version=distribution.version,
+        source=distribution.sha256,
+        key=wheel_unit_key(distribution, scheme),
+        write=write,
+    )
+
+
+def wheel_units(
+    distributions: Iterable[Distribution],
+    fetch: Callable[[Sequence[Distribution]], Mapping[Distribution, Path]],
+    *,
+    scheme: Scheme,
+    cache: Path,
+    jobs: int = 0,
+) -> dict[Distribution, UnitRecord]:
+    """The units of many wheels; those that are not in the cache are made in parallel.
+
+    Args:
+        distributions: the wheels.
+        fetch: gives the files of those that must be made; not called when there are none.
+        scheme: where they are installed.
+        cache: the user's cache directory.
+        jobs: how many to make at once; 0 for one a processor.
+
+    Raises:
+        EggcrateError: what fetching raises, or the first wheel's that cannot be made.
+    """
+    wanted = sorted(set(distributions))
+    found = {item: cached_wheel_unit(item, scheme=scheme, cache=cache) for item in wanted}
+    missing = [item for item in wanted if found[item] is None]
+    if missing:
+        paths = fetch(missing)
+        # The longest first; hashing, inflating and compressing all release the lock of Python.
+        missing.sort(key=lambda item: paths[item].stat().st_size, reverse=True)
+        with ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="unit") as pool:
+            made = pool.map(
+                lambda item: make_wheel_unit(item, paths[item], scheme=scheme, cache=cache),
+                missing,
+            )
+            found.update(zip(missing, made, strict=True))
+    return {item: record for item, record in found.items() if record is not None}

@@ -1,0 +1,1 @@
+"""Split a table into what a model learns from and what it is judged by."""

@@ -1,0 +1,76 @@
+"""Split a table into what a model learns from and what it is judged by."""
+
+import random
+from typing import NamedTuple, Optional
+
+import pandas as pd
+
+from components.shared.errors import DataError
+from components.shared.frames import check_target, read_source, write_frame
+
+
+class Prepared(NamedTuple):
+    """What became of the source."""
+
+    train_rows: int
+    test_rows: int
+
+
+def prepare_data(  # noqa: PLR0917 - KFP passes them by name
+    source: str,
+    train_data: str,
+    test_data: str,
+    target: str,
+    columns: Optional[list] = None,  # noqa: UP045 - KFP does not read `list | None`
+    test_share: float = 0.25,
+    stratify: bool = False,
+    seed: int = 0,
+) -> Prepared:
+    """Split a table at random, the same way in every environment.
+
+    Args:
+        source: Data from outside: CSV, plain or gzipped; Parquet where the environment has
+            pyarrow; or a table another component wrote.
+        train_data: Where the training table goes.
+        test_data: Where the test table goes.
+        target: The column to be predicted; it must have a value in each row.
+        columns: Columns to keep beside the target; all when not given.
+        test_share: Share of the rows that go into the test table, between 0 and 1.
+        stratify: Whether to take this share of every value of the target.
+        seed: Of the random split.
+
+    Returns:
+        How many rows each table has.
+
+    Raises:
+        DataError: the source cannot be read, lacks a column, has missing targets, or is too
+            small to be split. Neither table is written then.
+    """
+    if not 0 < test_share < 1:
+        raise DataError(f"test_share is {test_share}; it must lie between 0 and 1")
+    frame = read_source(source, require=[*(columns or ()), target])
+    check_target(frame, target, source)
+    if columns is not None:
+        frame = frame[[name for name in frame.columns if name in {*columns, target}]]
+    chosen = _choose(frame[target], test_share, stratify=stratify, seed=seed)
+    train, test = frame[~chosen], frame[chosen]
+    if train.empty or test.empty:
+        raise DataError(
+            f"data {source} has {len(frame)} rows, too few to give {test_share:.0%} of them away"
+        )
+    write_frame(train_data, train)
+    write_frame(test_data, test)
+    return Prepared(train_rows=len(train), test_rows=len(test))
+
+
+def _choose(target: pd.Series, share: float, *, stratify: bool, seed: int) -> pd.Series:
+    """Mark the rows of the test table.
+
+    ``random.Random.random`` is the one generator whose numbers Python guarantees to repeat.
+    """
+    generator = random.Random(seed)  # noqa: S311 - a split is no secret
+    draws = pd.Series([generator.random() for _ in range(len(target))], index=target.index)
+    groups = target if stratify else pd.Series(0, index=target.index)
+    ranks = draws.groupby(groups.to_numpy()).rank(method="first")
+    sizes = draws.groupby(groups.to_numpy()).transform("size")
+    return ranks <= (sizes * share).round()

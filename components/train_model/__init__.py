@@ -1,0 +1,1 @@
+"""Train a model on a table with any supported library."""

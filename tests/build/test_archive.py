@@ -1,0 +1,204 @@
+"""Entries into units, units into layers."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import subprocess
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eggcrate.build import tar
+from eggcrate.build.archive import UnitWriter, join_units, write_unit
+from eggcrate.build.gzip_members import MEMBER_SIZE, TRAILER
+from eggcrate.errors import BuildError, IntegrityError
+from eggcrate.packages.entries import Entry, EntryKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_part = st.text(
+    st.characters(blacklist_categories=("Cs",), blacklist_characters="/\0"), min_size=1, max_size=40
+).filter(lambda part: part not in (".", ".."))
+_long = st.text("abcdé", min_size=90, max_size=160)
+_path = st.lists(_part | _long, min_size=1, max_size=4).map("/".join)
+
+
+@st.composite
+def _entries(draw: st.DrawFn) -> list[Entry]:
+    """Entries that can stand in one archive: no path is a parent of another, files apart."""
+    result: list[Entry] = []
+    for path in draw(st.lists(_path, max_size=8, unique=True)):
+        taken = {entry.path for entry in result}
+        if any(f"{one}/".startswith(f"{path}/") or path.startswith(f"{one}/") for one in taken):
+            continue
+        kind = draw(st.sampled_from([EntryKind.FILE, EntryKind.SYMLINK, EntryKind.DIRECTORY]))
+        result.append(
+            Entry(
+                path=path,
+                kind=kind,
+                mode=draw(st.sampled_from([0o644, 0o755, 0o1777])),
+                link=draw(_path) if kind is EntryKind.SYMLINK else "",
+                content=draw(st.binary(max_size=2000)) if kind is EntryKind.FILE else b"",
+            )
+        )
+    return result
+
+
+def _unit(entries: list[Entry]) -> bytes:
+    file = io.BytesIO()
+    written, _ = write_unit(entries, file)
+    blob = file.getvalue()
+    assert written.digest == f"sha256:{hashlib.sha256(blob).hexdigest()}"
+    assert written.size == len(blob)
+    inflated = gzip.decompress(blob)
+    assert written.diff_id == f"sha256:{hashlib.sha256(inflated).hexdigest()}"
+    assert written.tar_size == len(inflated)
+    return blob
+
+
+def _read(blob: bytes) -> dict[str, tuple[bytes, int, str, bytes]]:
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(blob), mode="r:gz") as archive:
+        for member in archive:
+            assert (member.uid, member.gid, member.uname, member.gname) == (0, 0, "", "")
+            assert member.mtime == tar.MTIME
+            file = archive.extractfile(member) if member.isreg() else None
+            content = file.read() if file else b""
+            found[member.name] = (member.type, member.mode, member.linkname, content)
+    return found
+
+
+@given(_entries())
+@settings(max_examples=150, deadline=None)
+def test_any_entries_are_read_back_as_they_were(entries: list[Entry]) -> None:
+    """Whatever is written, Python's tarfile reads the same, with every parent before it."""
+    found = _read(_unit(entries))
+    for entry in entries:
+        kind, mode, link, content = found[entry.path]
+        assert content == entry.content
+        assert link == entry.link
+        if entry.kind is EntryKind.SYMLINK:
+            assert kind == tarfile.SYMTYPE
+        else:
+            assert mode == entry.mode
+    seen: set[str] = set()
+    for path in found:
+        parent = path.rpartition("/")[0]
+        assert not parent or parent in seen
+        seen.add(path)
+
+
+@given(_entries(), st.randoms())
+@settings(max_examples=40, deadline=None)
+def test_the_order_of_entries_does_not_matter(entries: list[Entry], random: object) -> None:
+    """A unit's bytes depend on the set of its entries alone."""
+    shuffled = sorted(entries, key=lambda entry: hash((id(random), entry.path)))
+    assert _unit(entries) == _unit(shuffled)
+
+
+@given(st.lists(_entries(), min_size=1, max_size=4))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_joined_units_are_one_tar(tmp_path: Path, units: list[list[Entry]]) -> None:
+    """Joining gives the entries of all, in order, and the digests of what was written."""
+    blobs = []
+    for number, entries in enumerate(units):
+        blob = _unit(entries)
+        assert blob.endswith(TRAILER)
+        path = tmp_path / str(number)
+        path.write_bytes(blob)
+        blobs.append((path, f"sha256:{hashlib.sha256(blob).hexdigest()}"))
+    file = io.BytesIO()
+    written = join_units(blobs, file)
+    layer = file.getvalue()
+    assert written.digest == f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    assert written.size == len(layer)
+    inflated = gzip.decompress(layer)
+    assert written.diff_id == f"sha256:{hashlib.sha256(inflated).hexdigest()}"
+    assert written.tar_size == len(inflated)
+    with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
+        names = archive.getnames()
+    expected = []
+    for path, _ in blobs:
+        with tarfile.open(path) as archive:
+            expected += archive.getnames()
+    assert names == expected
+
+
+def test_gnu_tar_and_gzip_read_a_joined_layer(tmp_path: Path) -> None:
+    """Programs that are not ours unpack a layer of several members to the same files."""
+    big = bytes(range(256)) * (3 * MEMBER_SIZE // 256) + b"end"
+    first = [
+        Entry(path="opt/env/big", content=big),
+        Entry(path="tmp", kind=EntryKind.DIRECTORY, mode=0o1777),
+    ]
+    second = [
+        Entry(path="opt/env/" + "long/" * 60 + "é", content=b"x", mode=0o755),
+        Entry(path="opt/env/link", kind=EntryKind.SYMLINK, link="big"),
+        Entry(path="opt/a-hard-link", kind=EntryKind.HARDLINK, link="opt/env/link-target"),
+        Entry(path="opt/env/link-target", content=b"same"),
+    ]
+    blobs = []
+    for number, entries in enumerate((first, second)):
+        path = tmp_path / f"{number}.tar.gz"
+        path.write_bytes(_unit(entries))
+        blobs.append((path, f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"))
+    layer = tmp_path / "layer.tar.gz"
+    with layer.open("wb") as file:
+        join_units(blobs, file)
+    subprocess.run(["gzip", "-t", layer], check=True)
+    target = tmp_path / "target"
+    target.mkdir()
+    subprocess.run(["tar", "-xzpf", layer, "-C", target], check=True)
+    assert (target / "opt/env/big").read_bytes() == big
+    assert (target / "tmp").stat().st_mode & 0o7777 == 0o1777
+    assert (target / "opt/env/link").read_bytes() == big
+    assert (target / ("opt/env/" + "long/" * 60 + "é")).stat().st_mode & 0o777 == 0o755
+    assert (target / "opt/a-hard-link").samefile(target / "opt/env/link-target")
+
+
+def test_the_trailer_is_the_end_of_an_archive() -> None:
+    """The constant trailer inflates to the two zero blocks that end a tar."""
+    assert gzip.decompress(TRAILER) == tar.END
+    assert _unit([]) == TRAILER
+
+
+def test_sizes_beyond_eight_gibibytes_have_a_pax_record() -> None:
+    """What a ustar field cannot hold stands in a pax record."""
+    size = 9 << 30
+    header = tar.header("torch/lib/huge.so", size=size)
+    with tarfile.open(fileobj=io.BytesIO(header), mode="r:") as archive:
+        member = archive.next()
+    assert member is not None
+    assert member.size == size
+
+
+@pytest.mark.parametrize("path", ["../up", "a/../b", "/abs", "a//b", ".", "", "a/"])
+def test_paths_outside_the_image_are_refused(path: str) -> None:
+    """An entry cannot be written outside the root, or under two spellings."""
+    with pytest.raises(BuildError):
+        UnitWriter(io.BytesIO()).add(Entry(path=path))
+
+
+def test_two_entries_cannot_have_one_path() -> None:
+    """A path stands once in a unit, and a file has nothing below it."""
+    with pytest.raises(BuildError, match="twice"):
+        _unit([Entry(path="a"), Entry(path="a", content=b"x")])
+    with pytest.raises(BuildError, match="no folder"):
+        _unit([Entry(path="a"), Entry(path="a/b")])
+
+
+def test_a_damaged_unit_is_not_joined(tmp_path: Path) -> None:
+    """A blob whose bytes changed on disk is noticed before it gets into a layer."""
+    blob = _unit([Entry(path="a", content=b"content")])
+    path = tmp_path / "blob"
+    path.write_bytes(blob[:20] + bytes([blob[20] ^ 1]) + blob[21:])
+    with pytest.raises(IntegrityError, match="damaged"):
+        join_units([(path, f"sha256:{hashlib.sha256(blob).hexdigest()}")], io.BytesIO())

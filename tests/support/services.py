@@ -1,0 +1,126 @@
+"""Real servers for tests: a Docker daemon and a registry, started here and stopped at the end.
+
+Import the fixtures in a ``conftest.py``. Without the programs, or without root for Docker,
+the tests that need them are skipped, saying so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from eggcrate.files import exclusive
+from eggcrate.runtimes import docker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_START = 60
+
+
+@pytest.fixture(scope="session")
+def docker_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Docker daemon, in ``DOCKER_HOST`` for the session.
+
+    One that runs already is used; else one is started on a socket of its own. Parallel test
+    workers take turns.
+    """
+    with exclusive(_shared(tmp_path_factory) / "eggcrate-test-docker.lock"):
+        if docker.available() is None:
+            yield docker._address()
+            return
+        if os.geteuid() != 0:
+            pytest.skip("no Docker daemon answers, and starting one needs root")
+        program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        if not program:
+            pytest.skip("no Docker daemon answers, and dockerd is not installed")
+        # A socket's path may be about 100 characters long: pytest's folders are too deep.
+        with tempfile.TemporaryDirectory(prefix="eggcrate-dockerd-") as folder:
+            yield from _dockerd(program, Path(folder))
+
+
+def _dockerd(program: str, folder: Path) -> Iterator[str]:
+    address = f"unix://{folder}/docker.sock"
+    argv = [program, "--host", address, "--data-root", f"{folder}/data"]
+    argv += ["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
+    before = os.environ.get("DOCKER_HOST")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+        try:
+            os.environ["DOCKER_HOST"] = address
+            if not _until(lambda: docker.available() is None, process):
+                lines = (folder / "log").read_text(errors="replace").splitlines()
+                pytest.skip(f"dockerd does not start here: {lines[-1] if lines else 'no word'}")
+            yield address
+        finally:
+            if before is None:
+                os.environ.pop("DOCKER_HOST", None)
+            else:
+                os.environ["DOCKER_HOST"] = before
+            _stop(process)
+
+
+@pytest.fixture(scope="session")
+def registry_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``127.0.0.1:PORT`` of a CNCF Distribution registry without log-in."""
+    program = shutil.which("docker-registry")
+    if not program:
+        pytest.skip("docker-registry is not installed")
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    (folder / "config.yml").write_text(
+        f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: {address}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
+    )
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "serve", f"{folder}/config.yml"], stdout=log, stderr=log
+        )
+        try:
+            if not _until(lambda: _answers(f"http://{address}/v2/"), process):
+                pytest.skip("docker-registry does not start here")
+            yield address
+        finally:
+            _stop(process)
+
+
+def _shared(factory: pytest.TempPathFactory) -> Path:
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
+    end = time.monotonic() + _START
+    while time.monotonic() < end and process.poll() is None:
+        if ready():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - loopback
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
