@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 import pandas as pd
 
 from components.shared.errors import DataError
-from components.shared.frames import check_target, read_source, write_frame
+from components.shared.frames import check_target, describe, read_source, write_frame
 
 
 class Prepared(NamedTuple):
@@ -58,8 +58,9 @@ def prepare_data(  # noqa: PLR0917 - KFP passes them by name
         raise DataError(
             f"data {source} has {len(frame)} rows, too few to give {test_share:.0%} of them away"
         )
-    write_frame(train_data, train)
-    write_frame(test_data, test)
+    types = describe(frame)
+    write_frame(train_data, train, types=types)
+    write_frame(test_data, test, types=types)
     return Prepared(train_rows=len(train), test_rows=len(test))
 
 

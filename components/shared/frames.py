@@ -33,8 +33,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _LARGEST = 2**63 - 1
 
 
-def write_frame(path: str, frame: pd.DataFrame) -> None:
-    """Write a table as a pipeline artifact, atomically; its index is not kept.
+def describe(frame: pd.DataFrame) -> dict[str, str]:
+    """Give the type of each column, in Table Schema's words.
 
     Raises:
         DataError: a column has a type that cannot be kept, or two columns have one name.
@@ -42,10 +42,23 @@ def write_frame(path: str, frame: pd.DataFrame) -> None:
     names = [str(name) for name in frame.columns]
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"the table has several columns named {', '.join(duplicates)}")
-    fields = [
-        {"name": name, "type": _field_type(name, frame.iloc[:, position])}
-        for position, name in enumerate(names)
-    ]
+    return {name: _field_type(name, frame.iloc[:, at]) for at, name in enumerate(names)}
+
+
+def write_frame(path: str, frame: pd.DataFrame, *, types: dict[str, str] | None = None) -> None:
+    """Write a table as a pipeline artifact, atomically; its index is not kept.
+
+    Args:
+        path: The artifact.
+        frame: The table.
+        types: What :func:`describe` said of the whole, when this is a part of it.
+
+    Raises:
+        DataError: a column has a type that cannot be kept, or two columns have one name.
+    """
+    types = describe(frame) if types is None else types
+    names = list(types)
+    fields = [{"name": name, "type": kind} for name, kind in types.items()]
     description = {
         "profile": "tabular-data-package",
         "resources": [

@@ -1,8 +1,8 @@
 """Real data sets for tests: those that wheels ship, so that no test needs a network.
 
 scikit-learn ships Fisher's iris and the Wisconsin breast cancer data, plotly (which CatBoost
-brings along) iris and Gapminder, pyarrow the first rows of the diamonds data. An environment with none of these gets the example
-of ``prepare_data``, iris again.
+brings along) iris and Gapminder, pyarrow the first rows of the diamonds data. An environment
+with none of these gets the example of ``prepare_data``, iris again.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
-import random
 import struct
 import zlib
 from dataclasses import replace
@@ -15,7 +15,7 @@ from eggcrate.build import gzip_members
 from eggcrate.build.gzip_members import Payload
 from eggcrate.errors import IntegrityError
 
-CONTENT = random.Random(1).randbytes(50_000) + bytes(50_000)
+CONTENT = hashlib.shake_128(b"noise").digest(50_000) + bytes(50_000)
 
 
 def _deflated(content: bytes) -> bytes:

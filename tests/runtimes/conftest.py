@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.images import put_image
-from support.python_image import PYTHON, python_layer
-from support.services import docker_daemon
 
 from eggcrate.registry.layout import Layout
 from eggcrate.runtimes import sandbox
 from eggcrate.runtimes.docker import Docker
 from eggcrate.runtimes.protocol import Command, Limits, Mount, Result, Runtime
 from eggcrate.runtimes.sandbox import Sandbox
+from support.images import put_image
+from support.python_image import PYTHON, python_layer
+from support.services import docker_daemon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
 __all__ = ["docker_daemon"]
 
@@ -76,10 +76,10 @@ def sandbox_bench(
 @pytest.fixture(scope="session")
 def docker_bench(
     python_store: tuple[Layout, str], tmp_path_factory: pytest.TempPathFactory, docker_daemon: str
-) -> Iterator[Bench]:
+) -> Bench:
     cache = tmp_path_factory.mktemp("cache")
     layout, digest = python_store
-    yield Bench(runtime=Docker(layout, cache), store=layout, cache=cache, digest=digest)
+    return Bench(runtime=Docker(layout, cache), store=layout, cache=cache, digest=digest)
 
 
 @pytest.fixture(
@@ -98,8 +98,6 @@ def processes() -> Callable[[str], list[str]]:
     """Processes of the machine whose command line holds a text."""
 
     def find(text: str) -> list[str]:
-        from pathlib import Path
-
         found = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:

@@ -26,7 +26,8 @@ def python_layer() -> list[Member]:
     loaded = [path for path in files if path.suffix == ".so"]
     told = subprocess.run(["ldd", PYTHON, *loaded], capture_output=True, check=False, text=True)
     files |= {Path(name) for name in _LIBRARY.findall(told.stdout)}
-    members = [folder("tmp", 0o1777), folder("etc"), file("etc/hostname", b"image\n"), symlink("python", PYTHON)]
+    members = [folder("tmp", 0o1777), folder("etc"), file("etc/hostname", b"image\n")]
+    members.append(symlink("python", PYTHON))
     folders_made: set[Path] = set()
     for path in sorted(files):
         if path.is_file():

@@ -92,10 +92,9 @@ def system_unit(
     used = tuple(item.deb for item in fetched.debs)
     lock = replace(lock, packages={**lock.packages, str(platform): used})
     key = _system_key(used, foundation=foundation)
-    entries = base_entries(fetched.debs, foundation=foundation)
 
     def write(writer: UnitWriter) -> None:
-        for entry in entries:
+        for entry in base_entries(fetched.debs, foundation=foundation):
             writer.add(entry)
 
     record = units.load(workshop.cache, key) or units.make(

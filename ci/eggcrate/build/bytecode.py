@@ -17,6 +17,7 @@ from eggcrate.build.archive import damaged_blob
 from eggcrate.build.units import UnitRecord, blob_path, unit_key
 from eggcrate.build.values import UnitKind
 from eggcrate.errors import BuildError
+from eggcrate.files import sha256_file
 from eggcrate.packages.entries import Entry
 
 if TYPE_CHECKING:
@@ -132,18 +133,18 @@ def _pyc_path(path: str, cache_tag: str) -> str:
 
 def _sources(unit: Unit, folder: str, cache: Path) -> list[tuple[str, bytes]]:
     blob = blob_path(cache, unit.digest)
-    found = []
-    try:
-        with gzip.open(blob) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                path = member.name
-                if not (member.isreg() and path.endswith(".py") and path.startswith(f"{folder}/")):
-                    continue
-                file = archive.extractfile(member)
-                found.append((path, file.read() if file else b""))
-    except (OSError, EOFError, tarfile.TarError) as error:
+    # tarfile takes a damaged header for the end of the archive: only sound bytes are read.
+    if not blob.is_file() or f"sha256:{sha256_file(blob)}" != unit.digest:
         units.discard(cache, unit)
-        raise damaged_blob(blob, unit.digest) from error
+        raise damaged_blob(blob, unit.digest)
+    found = []
+    with gzip.open(blob) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            path = member.name
+            if not (member.isreg() and path.endswith(".py") and path.startswith(f"{folder}/")):
+                continue
+            file = archive.extractfile(member)
+            found.append((path, file.read() if file else b""))
     return sorted(found, key=lambda item: item[0].split("/"))
 
 

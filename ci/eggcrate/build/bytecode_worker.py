@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
 _UNCHECKED_HASH = (1).to_bytes(4, "little")
+# One-character strings are the process's own, and marshal tells whether one was interned.
+_CHARACTERS = tuple(sys.intern(chr(number)) for number in range(256))
 
 
 def held(code: CodeType, found: list[Any]) -> list[Any]:
     """Collect every constant and name of a code object.
 
-    ``marshal`` marks an object for later reference only when something else holds it, and a
-    name may be held by any other part of the process (python/cpython#129724). With all of them
-    held here, the marks depend on the code alone.
+    ``marshal`` marks an object for later reference when something else holds it, too, be it
+    another part of the process (python/cpython#129724). With all of them held here, the marks
+    depend on the code alone.
     """
     found += (code.co_filename, code.co_name, getattr(code, "co_qualname", None))
     found += (code.co_linetable, getattr(code, "co_exceptiontable", None), code.co_names)

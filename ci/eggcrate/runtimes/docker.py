@@ -129,13 +129,13 @@ class Docker:
         container = _create(client, image, command)
         with self._lock:
             self._running.add(container)
+        tail = inside.Tail()
+        output = client.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
+        reader = threading.Thread(target=_collect, args=(output, tail), daemon=True)
+        reader.start()
         try:
             if self._closed:
                 return inside.broken("it was stopped, because the run was interrupted")
-            tail = inside.Tail()
-            output = client.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
-            reader = threading.Thread(target=_collect, args=(output, tail), daemon=True)
-            reader.start()
             started = time.monotonic()
             client.start(container)
             in_time = _wait(client, container, command.limits.seconds)
@@ -150,6 +150,7 @@ class Docker:
                 self._running.discard(container)
             with contextlib.suppress(NotFound):
                 client.remove_container(container, force=True, v=True)
+            reader.join(_TIMEOUT)
 
     def _judge(
         self, state: dict[str, Any], command: Command, in_time: bool, told: dict[str, object]
@@ -251,8 +252,7 @@ def _collect(output: Any, tail: inside.Tail) -> None:
             for _, data in frames_iter(output, tty=False):
                 tail.add(data)
     finally:
-        # The connection was taken over from HTTP: nobody else closes its parts.
-        output.close()
+        # The connection was taken over from HTTP: nobody else closes it.
         output._response.close()  # noqa: SLF001 - the SDK hangs it there, and offers no other way
 
 

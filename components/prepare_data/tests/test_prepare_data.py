@@ -12,6 +12,9 @@ from components.shared import samples
 from components.shared.errors import DataError
 from components.shared.frames import read_frame, read_source, write_frame
 
+SPLIT_OF_SEED_7 = [3, 6, 8, 10, 11, 14, 21, 25, 33, 34]
+"""Rows of 40 that go into the test table."""
+
 
 @pytest.fixture
 def table(tmp_path: Path) -> str:
@@ -65,7 +68,7 @@ def test_the_split_is_the_same_in_every_environment(tmp_path: Path, table: str) 
     """The seed alone decides: these are the rows whichever pandas or Python makes the split."""
     train, test = outputs(tmp_path)
     prepare_data(table, train, test, "bought", seed=7)
-    assert read_frame(test)["key"].tolist() == [3, 6, 8, 10, 11, 14, 21, 25, 33, 34]
+    assert read_frame(test)["key"].tolist() == SPLIT_OF_SEED_7
 
 
 def test_the_same_seed_writes_the_same_bytes(tmp_path: Path, table: str) -> None:
@@ -80,6 +83,18 @@ def test_stratified_split_keeps_the_shares(tmp_path: Path, table: str) -> None:
     train, test = outputs(tmp_path)
     prepare_data(table, train, test, "bought", test_share=0.2, stratify=True)
     assert read_frame(test)["bought"].value_counts().to_dict() == {"no": 6, "yes": 2}
+
+
+def test_both_tables_have_the_types_of_the_whole(tmp_path: Path) -> None:
+    """Not those of their own rows: here one table has no value of a column, the other has all."""
+    source = tmp_path / "source.csv"
+    rows = [f"{key},{'' if key in SPLIT_OF_SEED_7 else key % 2 == 0}" for key in range(40)]
+    source.write_text("\n".join(["key,flag", *rows]))
+    train, test = outputs(tmp_path)
+    prepare_data(str(source), train, test, "key", seed=7)
+    assert read_frame(test)["flag"].dtype == "boolean"
+    assert read_frame(test)["flag"].isna().all()
+    assert read_frame(train)["flag"].dtype == "bool"
 
 
 def test_types_survive(tmp_path: Path) -> None:
