@@ -93,5 +93,37 @@ class StoreError(EggcrateError):
     """An image store that cannot be read or written."""
 
 
+class RegistryError(StoreError):
+    """A registry that does not do what was asked of it."""
+
+
+class RegistryUnreachableError(RegistryError):
+    """No connection to the registry, or only "try again later", after all attempts."""
+
+
+class TlsError(RegistryError):
+    """A connection that is not safe: an untrusted certificate, or no TLS at all."""
+
+
+class NotARegistryError(RegistryError):
+    """A server that answers, but does not speak the OCI distribution protocol."""
+
+
+class AccessDeniedError(RegistryError):
+    """The log-in is missing, wrong, or may not do this."""
+
+
+class NoSuchRepositoryError(RegistryError):
+    """The registry has no such repository, and makes none by itself."""
+
+
+class NoRoomError(RegistryError):
+    """The registry's disk or quota is full, or the file is too large for it."""
+
+
+class ImmutableTagError(RegistryError):
+    """A tag that cannot be moved to another image."""
+
+
 class RuntimeUnavailableError(EggcrateError):
     """No runtime can run an image on this machine."""

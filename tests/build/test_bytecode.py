@@ -139,18 +139,24 @@ def test_what_the_process_holds_does_not_matter() -> None:
     assert kept
 
 
+def test_strings_that_the_process_interned_do_not_matter() -> None:
+    """Equal sets of strings give the same bytes, whether or not their strings were known."""
+    source = b"".join(
+        b"def f%d(x):\n    return x in {'never_%s', 'heard_%s'}\n" % (number, b"of", b"of")
+        for number in range(3)
+    )
+    normal = bytecode_worker.compiled("/x.py", source)
+    kept = [sys.intern("_".join(words)) for words in (("never", "of"), ("heard", "of"))]
+    assert bytecode_worker.compiled("/x.py", source) == normal
+    assert kept
+
+
 def test_the_process_agrees_with_another_that_did_much_else(
     interpreter: Interpreter, sources: list[tuple[str, bytes]]
 ) -> None:
-    """A bare fresh process and this one, full of pytest and its names, give the same bytes.
-
-    Frozen sets are the exception here: their order is that of the process's hash seed, which
-    a base's interpreter has fixed.
-    """
+    """A bare fresh process and this one, full of pytest and its names, give the same bytes."""
     fresh = dict(compile_sources(sources, interpreter))
-    plain = [(path, source) for path, source in sources if b" in {" not in source]
-    assert plain
-    for path, source in plain:
+    for path, source in sources:
         content = bytecode_worker.compiled(f"/{path}", source)
         assert content == fresh[importlib.util.cache_from_source(path)]
 

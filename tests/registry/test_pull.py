@@ -48,6 +48,7 @@ class Registry:
         self.address = f"127.0.0.1:{self.server.server_port}"
 
     def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
+        """Answer one request as a registry would, or as its next failure says."""
         self.asked.append(request.path)
         given = request.headers.get("Authorization", "")
         if request.path.startswith("/token"):
@@ -80,6 +81,7 @@ class Registry:
         headers: dict[str, str] | None = None,
         length: int | None = None,
     ) -> None:
+        """Send one whole response."""
         request.send_response(status)
         for name, value in (headers or {}).items():
             request.send_header(name, value)
@@ -157,9 +159,8 @@ def test_wrong_bytes_for_good_are_told(registry: Registry, tmp_path: Path) -> No
     registry.failures = ["wrong"] * 20
     with pytest.raises(IntegrityError, match="does not send"):
         bring(registry, made.digest, tmp_path)
-    assert not list((tmp_path / "cache").rglob("*")) or not [
-        path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.stat().st_size
-    ]
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in kept) == 0
 
 
 def test_what_is_not_there_is_told(registry: Registry, tmp_path: Path) -> None:

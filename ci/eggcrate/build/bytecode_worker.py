@@ -56,10 +56,15 @@ def compiled(path: str, source: bytes) -> bytes | None:
     """The content of the ``.pyc`` of a source, or ``None`` when it does not compile."""
     try:
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+        keep = held(code, [path])
+        if any(isinstance(item, frozenset) for item in keep):
+            # Equal sets are one object or two, depending on which of their strings the process
+            # had interned before. The second time, with the first one held, all of them are.
+            code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+            keep = held(code, keep)
     # MemoryError is what the parser says of code that is nested too deeply.
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
         return None
-    keep = held(code, [path])
     head = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
     content = head + marshal.dumps(code)
     del keep

@@ -5,25 +5,23 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import shlex
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import EggcrateError
 from eggcrate.matrix.cells import Cell, CellResult, Outcome
-from eggcrate.matrix.harness.mounted.run_cell import HARNESS_BROKEN
+from eggcrate.matrix.judge import judge
 from eggcrate.repo.quantities import parse_size
-from eggcrate.runtimes.protocol import Command, Ending, Limits, Mount
+from eggcrate.runtimes.protocol import Command, Limits, Mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from eggcrate.repo.values import Component
-    from eggcrate.runtimes.protocol import Result, Runtime
+    from eggcrate.runtimes.protocol import Runtime
 
 PYTHON = "/opt/env/bin/python"
-_NO_TESTS = 5
 _MEMORY_PER_WORKER = 0.9
 
 
@@ -105,37 +103,6 @@ def prove(component: Component, cell: Cell, bench: Bench) -> CellResult:
         output=result.output,
         command=reproduce(cell),
     )
-
-
-def judge(result: Result) -> tuple[Outcome, str]:
-    """The outcome that a program's ending means, with the reason in a sentence."""
-    match result.ending:
-        case Ending.TIMED_OUT:
-            return Outcome.TIMED_OUT, result.reason
-        case Ending.OUT_OF_MEMORY:
-            return Outcome.KILLED, result.reason
-        case Ending.BROKEN:
-            return Outcome.BROKEN, result.reason
-        case Ending.SIGNALLED:
-            return Outcome.FAILED, result.reason or _signal(result.signal)
-        case Ending.EXITED:
-            return _judge_exit(result)
-
-
-def _judge_exit(result: Result) -> tuple[Outcome, str]:
-    if result.exit_code == 0:
-        return Outcome.PASSED, ""
-    if result.exit_code == HARNESS_BROKEN:
-        return Outcome.BROKEN, "the test harness cannot start in this image"
-    if result.exit_code == _NO_TESTS:
-        return Outcome.FAILED, "its tests folder holds no test"
-    told = [line for line in result.output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    reason = told[0] if told else f"its tests ended with exit code {result.exit_code}"
-    return Outcome.FAILED, reason + (f" (and {len(told) - 1} more)" if len(told) > 1 else "")
-
-
-def _signal(number: int | None) -> str:
-    return f"crashed with {signal.Signals(number or 0).name if number else 'a signal'}"
 
 
 def reproduce(cell: Cell) -> str:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import os
-import random
 import ssl
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,48 +14,24 @@ from unearth.fetchers.sync import PyPIClient
 
 from eggcrate.errors import ConfigError, EggcrateError, PackageIndexError
 from eggcrate.packages.pip_config import redacted
+from eggcrate.retries import TRANSIENT, Retries, TransientError, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eggcrate.packages.pip_config import PipConfig
 
+__all__ = [
+    "Retries",
+    "TransientError",
+    "check_status",
+    "denied",
+    "open_client",
+    "retrying",
+    "transient_network",
+]
+
 _Result = TypeVar("_Result")
-
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527})
-_LONGEST_RETRY_AFTER = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retries:
-    """How often and how patiently a request is tried again: exponential, with jitter."""
-
-    attempts: int = 6
-    first: float = 0.5
-    """Seconds before the second attempt, doubled each time."""
-    ceiling: float = 20.0
-    sleep: Callable[[float], None] = time.sleep
-
-    def delay(self, attempt: int, retry_after: float | None) -> float:
-        """Seconds to wait after attempt number ``attempt`` (from 0) failed."""
-        if retry_after is not None:
-            return min(retry_after, _LONGEST_RETRY_AFTER)
-        longest: float = min(self.ceiling, self.first * 2.0**attempt)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
-
-
-class TransientError(Exception):
-    """A failure that another attempt may not have.
-
-    Args:
-        reason: what to tell the user when no attempt succeeds.
-        retry_after: seconds the server asks to wait.
-    """
-
-    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after = retry_after
 
 
 def open_client(config: PipConfig) -> PyPIClient:
@@ -129,10 +101,10 @@ def check_status(response: httpx2.Response, url: str, what: str) -> None:
         PackageIndexError: for everything that another attempt would not change.
     """
     status = response.status_code
-    if status in _TRANSIENT:
+    if status in TRANSIENT:
         raise TransientError(
             f"it answered {status} {response.reason_phrase}",
-            retry_after=_retry_after(response.headers.get("Retry-After", "")),
+            retry_after=retry_after(response.headers.get("Retry-After", "")),
         )
     if status in (401, 403, 407):
         raise denied(what, url, status)
@@ -152,17 +124,6 @@ def denied(what: str, url: str, status: int) -> EggcrateError:
         hint="put them into pip's index-url, ~/.netrc or the keyring; "
         "`pip download` must be able to read it",
     )
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds, from RFC 9110's number or date."""
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
 
 
 def _certificates(config: PipConfig) -> ssl.SSLContext | bool:

@@ -249,7 +249,7 @@ def _collect(output: Any, tail: inside.Tail) -> None:
     """Read what a container writes until it ends, and close the connection for it."""
     try:
         with contextlib.suppress(OSError, DockerException):
-            for _, data in frames_iter(output, tty=False):
+            for _, data in frames_iter(output, tty=False):  # type: ignore[no-untyped-call] # ditto
                 tail.add(data)
     finally:
         # The connection was taken over from HTTP: nobody else closes it.

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO
 
 from eggcrate.errors import StoreError
 from eggcrate.registry import oci
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _GZIP = 31
 # Small enough that a layer of many short gzip members does not copy its rest again and again.
@@ -49,17 +46,6 @@ class LayerStream:
         self._position = 0
         self._told = 0
         self._started = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._blob.close()
 
     def read(self, size: int) -> bytes:
         """Up to ``size`` bytes of tar; fewer only at the end."""

@@ -95,8 +95,8 @@ def unpack_layer(layout: Layout, layer: Descriptor, diff_id: str, cache: Path) -
         with atomic_directory(folder) as scratch:
             tree = scratch / "tree"
             tree.mkdir(mode=0o755)
-            blob = layout.blob_path(layer.digest).open("rb")
-            with LayerStream(blob, layer.media_type, layer.digest) as stream:
+            with layout.blob_path(layer.digest).open("rb") as blob:
+                stream = LayerStream(blob, layer.media_type, layer.digest)
                 try:
                     changes = extract(stream, tree, layer.digest)
                     digests = stream.finish()

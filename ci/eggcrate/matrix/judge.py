@@ -1,0 +1,79 @@
+"""What the ending of a cell's program means, with the reason in a sentence."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+from eggcrate.matrix.cells import Outcome
+from eggcrate.matrix.harness.mounted.run_cell import HARNESS_BROKEN
+from eggcrate.runtimes.protocol import Ending
+
+if TYPE_CHECKING:
+    from eggcrate.runtimes.protocol import Result
+
+# https://docs.pytest.org/en/stable/reference/exit-codes.html
+_USAGE, _NO_TESTS = 4, 5
+_SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
+_LOADING = re.compile(r"^ImportError while loading conftest '.*?([^/']+/[^/']+)'", re.MULTILINE)
+
+
+def judge(result: Result, *, arguments: tuple[str, ...] = ()) -> tuple[Outcome, str]:
+    """The outcome that a program's ending means, with the reason.
+
+    Args:
+        result: from the runtime.
+        arguments: what was passed on to pytest: they may leave no test.
+    """
+    match result.ending:
+        case Ending.TIMED_OUT:
+            return Outcome.TIMED_OUT, result.reason
+        case Ending.OUT_OF_MEMORY:
+            return Outcome.KILLED, result.reason
+        case Ending.BROKEN:
+            return Outcome.BROKEN, result.reason
+        case Ending.SIGNALLED:
+            return Outcome.FAILED, result.reason or _signal(result.signal)
+        case Ending.EXITED:
+            return _judge_exit(result, arguments)
+
+
+def _judge_exit(result: Result, arguments: tuple[str, ...]) -> tuple[Outcome, str]:
+    match result.exit_code:
+        case 0:
+            return Outcome.PASSED, ""
+        case code if code == HARNESS_BROKEN:
+            return Outcome.BROKEN, "the test harness cannot start in this image"
+        case code if code == _NO_TESTS:
+            why = f"none of its tests matches {' '.join(arguments)}" if arguments else "no tests"
+            return Outcome.FAILED, why if arguments else "its tests folder holds no test"
+        case code if code == _USAGE:
+            return Outcome.FAILED, _usage(result.output)
+    told = _summary(result.output)
+    reason = told[0] if told else f"its tests ended with exit code {result.exit_code}"
+    return Outcome.FAILED, reason + (f" (and {len(told) - 1} more)" if len(told) > 1 else "")
+
+
+def _summary(output: str) -> list[str]:
+    """The failures that pytest's own summary names; what tests print is not asked."""
+    headers = list(_SUMMARY.finditer(output))
+    tail = output[headers[-1].end() :] if headers else ""
+    found = []
+    for line in tail.splitlines():
+        word, _, rest = line.partition(" ")
+        if word in {"FAILED", "ERROR"}:
+            found.append(re.sub(r"^components/\w+/(tests/)?", "", rest))
+    return found
+
+
+def _usage(output: str) -> str:
+    if found := _LOADING.search(output):
+        errors = [line[1:].strip() for line in output.splitlines() if line.startswith("E ")]
+        return f"{found[1]} cannot be imported" + (f": {errors[-1]}" if errors else "")
+    told = [line for line in output.splitlines() if line.startswith("ERROR: ") or ": error: " in line]
+    return told[0].removeprefix("ERROR: ") if told else "pytest could not start its tests"
+
+
+def _signal(number: int | None) -> str:
+    return f"crashed with {signal.Signals(number or 0).name if number else 'a signal'}"
