@@ -156,7 +156,7 @@ def test_several_platforms_under_one_name(layout: Layout) -> None:
 
 WRITER = """
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 from support.images import file, put_image
 from eggcrate.registry.layout import Layout
 for number in range(int(sys.argv[3])):
