@@ -125,5 +125,9 @@ class ImmutableTagError(RegistryError):
     """A tag that cannot be moved to another image."""
 
 
+class DiskError(EggcrateError):
+    """A folder of ours that is full or cannot be written."""
+
+
 class RuntimeUnavailableError(EggcrateError):
     """No runtime can run an image on this machine."""

@@ -7,6 +7,7 @@ name, flushed, and moved into place with :func:`os.replace`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -15,10 +16,28 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from eggcrate.errors import DiskError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK = 1 << 20
+_OF_THE_DISK = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
+}
+
+
+def disk_error(error: OSError) -> DiskError | None:
+    """What to tell of a disk that is full or not ours; nothing when that is not the fault."""
+    if error.errno not in _OF_THE_DISK:
+        return None
+    return DiskError(
+        f"{error.filename or 'a file'} cannot be written or read",
+        why=error.strerror or str(error),
+        hint="free some space or mend its permissions; EGGCRATE_CACHE and EGGCRATE_STORE "
+        "name other folders for the cache and the images",
+    )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from typing import TYPE_CHECKING
 
@@ -98,14 +99,14 @@ def test_a_changed_package_changes_only_its_layers(
     small: Repository, wheel: Callable[..., Path], size: int
 ) -> None:
     """Files and bytecode of the one package; every other layer keeps its digest and place."""
-    noise = bytes((n * 7919 >> 3) % 256 ^ (n >> 8) % 256 for n in range(size))
+    noise = random.Random(7).randbytes(size)
 
     def made(version: str) -> list[Path]:
         big = {f"big{n}.py": f"N = {n}\n" for n in range(3)}
         changing = {"change.py": f"V = {version!r}\n", "change.bin": noise + version.encode()}
         return [
             wheel("change", version, changing),
-            wheel("large", "1.0", {**big, "large.bin": noise * (1 + (1 << 21) // size)}),
+            wheel("large", "1.0", {**big, "large.bin": random.Random(8).randbytes(2 << 20)}),
             *(wheel(f"other-{letter}") for letter in "abcdefghij"),
         ]
 

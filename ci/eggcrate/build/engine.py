@@ -5,7 +5,7 @@ No daemon, no root, nothing is run but the base's own Python to compile bytecode
 
 from __future__ import annotations
 
-import enum
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from eggcrate.build.grouping import group
 from eggcrate.build.overlaps import overlap_unit, overlaps
 from eggcrate.build.recipe import PREFIX, Recipe
 from eggcrate.build.sdists import built_wheels
+from eggcrate.build.values import Verdict
 from eggcrate.build.venv import venv_unit
 from eggcrate.build.wheel_layout import Scheme
 from eggcrate.build.wheel_unit import cached_wheel_unit, wheel_units
@@ -25,8 +26,10 @@ from eggcrate.errors import (
     EggcrateError,
     IntegrityError,
     LockError,
+    StoreError,
     UnsupportedPackageError,
 )
+from eggcrate.files import disk_error
 from eggcrate.packages.debian.values import lock_key
 from eggcrate.packages.distribution import Distribution, Kind
 from eggcrate.registry import oci
@@ -41,18 +44,6 @@ if TYPE_CHECKING:
     from eggcrate.build.workshop import Workshop
 
 _ATTEMPTS = 3
-
-
-class Verdict(enum.Enum):
-    """What was done about an environment."""
-
-    UP_TO_DATE = "up-to-date"
-    BUILD = "build"
-    """Would be built (dry run)."""
-    BUILT = "built"
-    BLOCKED = "blocked"
-    """Cannot be built as it is: its lock or its packages must change."""
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +91,14 @@ def build_all(
         BuildResult(environment=name, platform="", verdict=Verdict.BLOCKED, error=error)
         for name, error in failed.items()
     ]
-    with workshop.store.in_use():
+    with contextlib.nullcontext() if dry_run else workshop.store.in_use():
         if not dry_run:
             _prefetch(
                 [item for item in resolved if stored(item.recipe, workshop) is None], workshop
             )
-        for item in resolved:
-            results.append(_build_one(item, workshop, dry_run=dry_run))
-    _name_platforms(results, workshop)
+        results += [_build_one(item, workshop, dry_run=dry_run) for item in resolved]
+        if not dry_run:
+            _name_platforms(results, workshop)
     return sorted(results, key=lambda result: (result.environment, result.platform))
 
 
@@ -156,7 +147,10 @@ def _build_one(resolved: Resolved, workshop: Workshop, *, dry_run: bool) -> Buil
         workshop.progress.info(
             f"built {recipe.environment} ({recipe.target.platform}) in {result.seconds:.1f} s"
         )
-    except EggcrateError as error:
+    except (EggcrateError, OSError) as raised:
+        error = raised if isinstance(raised, EggcrateError) else disk_error(raised)
+        if error is None:
+            raise
         blocked = isinstance(error, LockError | UnsupportedPackageError)
         verdict = Verdict.BLOCKED if blocked else Verdict.FAILED
         return replace(told, verdict=verdict, error=error, seconds=time.monotonic() - start)
@@ -164,11 +158,17 @@ def _build_one(resolved: Resolved, workshop: Workshop, *, dry_run: bool) -> Buil
 
 
 def stored(recipe: Recipe, workshop: Workshop) -> str | None:
-    """The digest of the recipe's image, if the store holds all of it."""
+    """The digest of the recipe's image, if the store holds all of it, undamaged where small."""
     found = workshop.store.refs().get(reference(recipe))
-    if found is None or workshop.store.missing(found.digest):
+    if found is None:
         return None
-    return found.digest
+    try:
+        manifest = oci.parse(workshop.store.read_blob(found.digest))
+        if isinstance(manifest, oci.Manifest):
+            workshop.store.read_blob(manifest.config.digest)
+        return None if workshop.store.missing(found.digest) else found.digest
+    except (IntegrityError, StoreError):
+        return None
 
 
 def reference(recipe: Recipe) -> str:
@@ -209,7 +209,6 @@ def build_image(resolved: Resolved, workshop: Workshop) -> tuple[str, Recipe]:
     own = [_venv(recipe, workshop), *files]
     last = [overlap_unit(winners, cache=workshop.cache)] if winners else []
     bytecode = _bytecode([*files, *last], resolved, workshop) if recipe.compile else []
-    above = {record.unit.key for record in last}
     topmost = [item for item in bytecode if last and item.unit.source == last[0].unit.source]
     if resolved.system:
         record, lock = system_unit(
@@ -324,12 +323,16 @@ def _described(
 
 
 def _name_platforms(results: Sequence[BuildResult], workshop: Workshop) -> None:
-    """Give each environment its plain name in the store: one image, or an index of several."""
+    """Give each environment its plain name in the store: one image, or an index of several.
+
+    When a platform failed, the name stays with what was built whole before.
+    """
     by_environment: dict[str, list[BuildResult]] = {}
     for result in results:
-        if result.digest:
-            by_environment.setdefault(result.environment, []).append(result)
+        by_environment.setdefault(result.environment, []).append(result)
     for name, mine in by_environment.items():
+        if not all(result.digest for result in mine):
+            continue
         contents = [workshop.store.read_blob(result.digest) for result in mine]
         if len(mine) == 1:
             workshop.store.put_manifest(name, contents[0], platform=mine[0].platform)

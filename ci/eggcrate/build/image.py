@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eggcrate.build.values import Layer
 
 KEY = "dev.eggcrate.key"
+BASE_KEY = "dev.eggcrate.base-key"
 PACKAGES = "dev.eggcrate.packages"
 UNITS = "dev.eggcrate.units"
 CREATED = "1980-01-01T00:00:00Z"
@@ -52,6 +53,7 @@ def about(recipe: Recipe) -> dict[str, str]:
         "org.opencontainers.image.base.name": recipe.base,
         "org.opencontainers.image.created": CREATED,
         "org.opencontainers.image.title": recipe.environment,
+        BASE_KEY: recipe.base_key,
         KEY: recipe.key,
         PACKAGES: json.dumps(packages, sort_keys=True, separators=(",", ":")),
     }

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from eggcrate.build.archive import UnitFile, UnitWriter, Written, join_units
+from eggcrate.build.archive import UnitFile, UnitWriter, Written, damaged_blob, join_units
 from eggcrate.build.gzip_members import CODEC
 from eggcrate.build.values import Layer, Unit, UnitKind
 from eggcrate.errors import IntegrityError
@@ -52,7 +52,7 @@ def blob_path(cache: Path, digest: str) -> Path:
 def load(cache: Path, key: str) -> UnitRecord | None:
     """The unit with this key, if the cache holds it whole."""
     try:
-        document = json.loads(_record_path(cache, key).read_bytes())
+        document = _unsealed(_record_path(cache, key).read_bytes())
         if document["schema"] != _SCHEMA:
             return None
         unit = Unit(**{**document["unit"], "kind": UnitKind(document["unit"]["kind"])})
@@ -60,7 +60,7 @@ def load(cache: Path, key: str) -> UnitRecord | None:
             UnitFile(path=path, mode=mode, size=size, crc32=crc32, link=link)
             for path, mode, size, crc32, link in document["files"]
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if unit.key != key or not _has_blob(cache, unit.digest, unit.size):
         return None
@@ -106,8 +106,24 @@ def make(
         "unit": asdict(unit) | {"kind": kind.value},
         "files": [[item.path, item.mode, item.size, item.crc32, item.link] for item in files],
     }
-    atomic_write(_record_path(cache, key), json.dumps(document, separators=(",", ":")))
+    atomic_write(_record_path(cache, key), _sealed(document))
     return UnitRecord(unit=unit, files=files)
+
+
+def _sealed(document: dict[str, Any]) -> str:
+    """A document as JSON that ends with its own hash: bytes damaged later are noticed."""
+    text = json.dumps(document, separators=(",", ":"))
+    return f'{text[:-1]},"check":"{hashlib.sha256(text.encode()).hexdigest()}"}}'
+
+
+def _unsealed(content: bytes) -> dict[str, Any]:
+    document = json.loads(content)
+    check = document.pop("check")
+    tail = f',"check":"{check}"}}'.encode()
+    if hashlib.sha256(content[: -len(tail)] + b"}").hexdigest() != check:
+        raise ValueError("it was damaged")
+    found: dict[str, Any] = document
+    return found
 
 
 def discard(cache: Path, unit: Unit) -> None:
@@ -130,7 +146,7 @@ def layer_of(units: Sequence[Unit], *, cache: Path) -> Layer:
     known = _load_join(record)
     if known is None or not _has_blob(cache, known.digest, known.size):
         known = _join(units, cache)
-        atomic_write(record, json.dumps(asdict(known)))
+        atomic_write(record, _sealed(asdict(known)))
     return Layer(digest=known.digest, size=known.size, diff_id=known.diff_id, units=tuple(units))
 
 
@@ -148,12 +164,14 @@ def _join(units: Sequence[Unit], cache: Path) -> Written:
             return done(
                 join_units([(blob_path(cache, unit.digest), unit.digest) for unit in units], file)
             )
-    except (IntegrityError, FileNotFoundError):
+    except (IntegrityError, FileNotFoundError) as error:
         for unit in units:
             path = blob_path(cache, unit.digest)
             if not path.is_file() or _digest(path) != unit.digest:
                 discard(cache, unit)
-        raise
+        if isinstance(error, IntegrityError):
+            raise
+        raise damaged_blob(Path(error.filename), "a unit") from error
 
 
 def _digest(path: Path) -> str:
@@ -200,7 +218,6 @@ def _join_path(cache: Path, units: Sequence[Unit]) -> Path:
 
 def _load_join(path: Path) -> Written | None:
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        return Written(**document)
-    except (OSError, ValueError, TypeError):
+        return Written(**_unsealed(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

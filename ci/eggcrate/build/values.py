@@ -6,6 +6,18 @@ import enum
 from dataclasses import dataclass
 
 
+class Verdict(enum.Enum):
+    """What is to be done, or was done, about an environment."""
+
+    UP_TO_DATE = "up-to-date"
+    BUILD = "build"
+    """Is to be built."""
+    BUILT = "built"
+    BLOCKED = "blocked"
+    """Cannot be built as it is: its lock or its packages must change first."""
+    FAILED = "failed"
+
+
 class UnitKind(enum.Enum):
     """What a unit holds."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate import __version__
-from eggcrate.cli import build, doctor, lock, matrix
+from eggcrate.cli import build, doctor, lock, matrix, plan
 from eggcrate.cli.context import Context
 from eggcrate.errors import (
     EXIT_DEFECT,
@@ -19,12 +22,13 @@ from eggcrate.errors import (
     EXIT_USAGE,
     EggcrateError,
 )
+from eggcrate.files import disk_error
 from eggcrate.progress import Console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-_VERBS = (lock, build, matrix, doctor)
+_VERBS = (lock, plan, build, matrix, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--repo", type=Path, default=None, metavar="DIR", help="the repository (default: here)"
     )
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
     for verb in _VERBS:
         verb.add(verbs)
     return top
@@ -50,25 +54,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and tell its exit code."""
     console = Console()
     try:
-        arguments = parser().parse_args(argv)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
-    try:
-        context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
-        return int(arguments.run(arguments, context))
+        with _terminated_as_interrupted():
+            return _run(argv, console)
     except EggcrateError as error:
         console.info(f"error: {error}")
-        return error.exit_code
+        code = error.exit_code
     except KeyboardInterrupt:
         console.info("interrupted")
-        return EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - at exit
-        return EXIT_INTERRUPTED
-    except Exception:
+        # Python flushes standard output once more at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_INTERRUPTED
+    except Exception as raised:
+        if isinstance(raised, OSError) and (told := disk_error(raised)):
+            console.info(f"error: {told}")
+            return told.exit_code
         console.info(
             f"{traceback.format_exc()}\n"
             "this is a defect in Eggcrate: please report the lines above with\n"
             f"eggcrate {__version__}, Python {platform.python_version()}, {platform.platform()}"
         )
-        return EXIT_DEFECT
+        code = EXIT_DEFECT
+    return code
+
+
+def _run(argv: Sequence[str] | None, console: Console) -> int:
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    if arguments.verb is None:
+        parser().print_help(sys.stderr)
+        return EXIT_USAGE
+    context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
+    return int(arguments.run(arguments, context))
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Clean up as after Ctrl-C when a CI system ends us: containers would live on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

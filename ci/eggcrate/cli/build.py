@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from eggcrate.build.engine import build_all
 from eggcrate.build.resolve import resolve_all
 from eggcrate.build.workshop import Workshop
-from eggcrate.cli.context import print_json
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.packages.target import Platform
 from eggcrate.repo.monorepo import pick
@@ -84,7 +83,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         resolved, failed, workshop(context, locked=arguments.locked), dry_run=arguments.dry_run
     )
     if arguments.json:
-        print_json("eggcrate.build/1", report.document(results))
+        context.show_json("eggcrate.build/1", report.document(results))
     else:
-        print(report.summary(results))
+        context.show(report.summary(results))
     return EXIT_OK if all(result.good for result in results) else EXIT_FAILURE

@@ -67,7 +67,17 @@ class Context:
             progress=self.progress,
         )
 
+    def show(self, text: str) -> None:
+        """Print a result to standard output, in its place between lines of progress."""
+        self.progress.status("")
+        print(text, flush=True)
+
+    def show_json(self, schema: str, document: Mapping[str, Any]) -> None:
+        """Print one versioned document to standard output."""
+        self.progress.status("")
+        print_json(schema, document)
+
 
 def print_json(schema: str, document: Mapping[str, Any]) -> None:
     """Print one versioned document to standard output."""
-    print(json.dumps({"schema": schema, **document}, indent=2))
+    print(json.dumps({"schema": schema, **document}, indent=2), flush=True)

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:  # noqa: ARG001
     """Print what is set and what works here."""
     settings = context.settings
     rows = [(item.name, item.value or "-", item.origin) for item in settings.origins]
-    print(table(("setting", "value", "from"), rows))
+    context.show(table(("setting", "value", "from"), rows))
     indexes = [redacted(url) for url in context.pip.index_urls]
     facts = [
         ("python", platform.python_version()),
@@ -34,6 +34,5 @@ def run(arguments: argparse.Namespace, context: Context) -> int:  # noqa: ARG001
         ("docker", docker.available() or "works"),
         ("package index", ", ".join(indexes)),
     ]
-    print()
-    print(table(("machine", ""), facts))
+    context.show("\n" + table(("machine", ""), facts))
     return 0

@@ -14,12 +14,13 @@ from eggcrate.report.lock import changes, deb_changes
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from eggcrate.cli.context import Context
     from eggcrate.packages.debian.values import BaseLock
     from eggcrate.packages.relock import Upgrade
-    from eggcrate.repo.values import Environment
+    from eggcrate.repo.values import Base, Environment
 
 _SYSTEM_LOCK = "base.lock"
 
@@ -96,17 +97,25 @@ def _projects(
             context.progress.info(f"error: {outcome}")
             code = EXIT_FAILURE
         else:
-            print(changes(outcome, dry_run=arguments.dry_run))
+            context.show(changes(outcome, dry_run=arguments.dry_run))
     return code
 
 
 def _bases(arguments: argparse.Namespace, context: Context) -> int:
     bases = context.monorepo.bases
-    names = pick("base", arguments.environments, bases)
+    names = with_extensions(pick("base", arguments.environments, bases), bases)
     locks = lock_bases(names, bases=bases, cache=context.settings.cache, progress=context.progress)
     for name, lock in locks.items():
-        _write(name, bases[name].lock_path, lock, arguments)
+        _write(name, bases[name].lock_path, lock, arguments, context)
     return EXIT_OK
+
+
+def with_extensions(names: Sequence[str], bases: Mapping[str, Base]) -> list[str]:
+    """The bases named, and all that extend them: their locks would be stale."""
+    found = list(names)
+    for name in found:  # grows while it is read: extensions may be extended
+        found += [one.name for one in bases.values() if one.extends == name]
+    return list(dict.fromkeys(found))
 
 
 def _system(environment: Environment, arguments: argparse.Namespace, context: Context) -> int:
@@ -122,15 +131,17 @@ def _system(environment: Environment, arguments: argparse.Namespace, context: Co
         progress=context.progress,
         current=_current(path),
     )
-    _write(f"{environment.name} (system packages)", path, lock, arguments)
+    _write(f"{environment.name} (system packages)", path, lock, arguments, context)
     return EXIT_OK
 
 
-def _write(name: str, path: Path, lock: BaseLock, arguments: argparse.Namespace) -> None:
+def _write(
+    name: str, path: Path, lock: BaseLock, arguments: argparse.Namespace, context: Context
+) -> None:
     before = _current(path)
     if not arguments.dry_run:
         write_base_lock(path, lock)
-    print(deb_changes(name, before, lock))
+    context.show(deb_changes(name, before, lock))
 
 
 def _current(path: Path) -> BaseLock | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
+from eggcrate.build.values import Verdict
 from eggcrate.cli.build import add_locked, workshop
-from eggcrate.cli.context import print_json
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
 from eggcrate.files import atomic_write, remove_tree
 from eggcrate.matrix.session import Limits, Selection, carry_out, decide
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from eggcrate.build.engine import BuildResult
     from eggcrate.cli.context import Context
-    from eggcrate.matrix.cells import CellResult
+    from eggcrate.matrix.cells import Cell, CellResult
     from eggcrate.matrix.session import Matrix, Session
+    from eggcrate.progress import Progress
 
 _SCHEMA = "eggcrate.matrix/1"
 
@@ -48,7 +50,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--runtime", choices=("auto", "sandbox", "docker"), help="where cells run (default: auto)"
     )
     verb.add_argument(
-        "--list", action="store_true", help="show every pairing with its reason; run nothing"
+        "--list",
+        action="store_true",
+        help="show which component fits where, and why others do not; run nothing",
     )
     add_locked(verb)
     verb.add_argument("--json", action="store_true", help=f"print {_SCHEMA}")
@@ -61,10 +65,12 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Read, match, build, prove, report."""
     matrix = decide(context.monorepo, _selection(arguments, context))
-    for error in matrix.errors.values():
-        context.progress.info(f"error: {error}")
     if arguments.list:
-        return _list(matrix, arguments)
+        return _list(matrix, arguments, context)
+    for error in matrix.errors.values():
+        context.progress.info(f"error: {error.what}")
+    if not matrix.cells:
+        return _nothing(matrix, arguments, context)
     runtime = choose(
         arguments.runtime or context.settings.runtime,
         store=context.store,
@@ -72,13 +78,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         progress=context.progress,
     )
     context.progress.info(f"{len(matrix.cells)} cells to prove in the {runtime.name} runtime")
-
-    def built(images: Sequence[BuildResult]) -> None:
-        context.progress.info(build_summary(images))
-
-    def proven(count: int, total: int, result: CellResult) -> None:
-        context.progress.info(report.line(count, total, result))
-
+    watch = _Watch(context.progress, len(matrix.cells))
     session = carry_out(
         matrix,
         root=context.root,
@@ -90,23 +90,67 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             workers=context.settings.workers,
             arguments=tuple(arguments.pytest),
         ),
-        built=built,
-        proven=proven,
+        built=watch.built,
+        started=watch.started,
+        proven=watch.proven,
     )
     _write(session, context)
     if arguments.json:
-        print_json(_SCHEMA, report.document(session.results))
+        context.show_json(_SCHEMA, report.document(matrix, session.results))
     else:
-        print(report.text(session))
+        context.show(f"\n{report.text(session)}")
     return EXIT_OK if session.good else EXIT_FAILURE
+
+
+class _Watch:
+    """Tells what is under way and what has ended."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._count = 0
+        self._running: dict[Cell, None] = {}
+        self._lock = threading.Lock()
+
+    def built(self, images: Sequence[BuildResult]) -> None:
+        """Images are there: a table when any is new, else there is nothing to tell."""
+        if any(image.verdict is not Verdict.UP_TO_DATE for image in images):
+            self._progress.info(f"\n{build_summary(images)}\n")
+        else:
+            self._progress.info(f"{len(images)} images are up to date")
+
+    def started(self, cell: Cell) -> None:
+        """A cell is begun."""
+        with self._lock:
+            self._running[cell] = None
+            self._status()
+
+    def proven(self, count: int, total: int, result: CellResult) -> None:
+        """A cell has ended."""
+        with self._lock:
+            self._count = count
+            self._running.pop(result.cell, None)
+            self._progress.info(report.line(count, total, result))
+            if self._running:
+                self._status()
+
+    def _status(self) -> None:
+        running = ", ".join(str(cell) for cell in self._running)
+        self._progress.status(f"{self._count}/{self._total} done; running {running}")
 
 
 def _selection(arguments: argparse.Namespace, context: Context) -> Selection:
     monorepo = context.monorepo
+    unreadable = [name.partition("/") for name in monorepo.broken]
+    components = [*monorepo.components, *(n for kind, _, n in unreadable if kind == "components")]
+    environments = [
+        *monorepo.environments,
+        *(n for kind, _, n in unreadable if kind == "environments"),
+    ]
     flavours = {name for item in monorepo.components.values() for name in item.flavours}
     for kind, names, known in (
-        ("component", arguments.component, monorepo.components),
-        ("environment", arguments.environment, monorepo.environments),
+        ("component", arguments.component, components),
+        ("environment", arguments.environment, environments),
         ("flavour", arguments.flavour, flavours),
     ):
         pick(kind, names, known)
@@ -117,21 +161,30 @@ def _selection(arguments: argparse.Namespace, context: Context) -> Selection:
     )
 
 
-def _list(matrix: Matrix, arguments: argparse.Namespace) -> int:
-    results = report.listed(matrix)
+def _list(matrix: Matrix, arguments: argparse.Namespace, context: Context) -> int:
     if arguments.json:
-        print_json(_SCHEMA, report.document(results))
+        context.show_json(_SCHEMA, report.document(matrix, report.listed(matrix)))
     else:
-        print(report.reasons(results))
+        context.show(report.overview(matrix))
     return EXIT_FAILURE if matrix.errors or matrix.homeless else EXIT_OK
+
+
+def _nothing(matrix: Matrix, arguments: argparse.Namespace, context: Context) -> int:
+    """Tell why there is nothing to prove: that is not a proof of anything."""
+    if arguments.json:
+        context.show_json(_SCHEMA, report.document(matrix, report.listed(matrix)))
+    else:
+        context.show(report.overview(matrix))
+    context.progress.info("error: there is no cell to prove")
+    return EXIT_FAILURE
 
 
 def _write(session: Session, context: Context) -> None:
     """Leave ``build/matrix/matrix.json`` and a log for each cell that ran."""
-    folder = context.root / "build" / "matrix"
+    folder = context.root / report.FOLDER
     remove_tree(folder / "logs")
     for result in session.results:
         if result.output:
             atomic_write(folder / report.log_name(result), result.output)
-    document = {"schema": _SCHEMA, **report.document(session.results)}
+    document = {"schema": _SCHEMA, **report.document(session.matrix, session.results)}
     atomic_write(folder / "matrix.json", json.dumps(document, indent=2) + "\n")

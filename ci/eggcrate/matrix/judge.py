@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _USAGE, _NO_TESTS = 4, 5
 _SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
+_USAGE_LINE = re.compile(r"^ERROR: |: error: ")
 _LOADING = re.compile(r"^ImportError while loading conftest '.*?([^/']+/[^/']+)'", re.MULTILINE)
 
 
@@ -46,8 +48,9 @@ def _judge_exit(result: Result, arguments: tuple[str, ...]) -> tuple[Outcome, st
         case code if code == HARNESS_BROKEN:
             return Outcome.BROKEN, "the test harness cannot start in this image"
         case code if code == _NO_TESTS:
-            why = f"none of its tests matches {' '.join(arguments)}" if arguments else "no tests"
-            return Outcome.FAILED, why if arguments else "its tests folder holds no test"
+            given = shlex.join(arguments)
+            why = f"no test is left by {given}" if given else "its tests folder holds no test"
+            return Outcome.FAILED, why
         case code if code == _USAGE:
             return Outcome.FAILED, _usage(result.output)
     told = _summary(result.output)
@@ -71,7 +74,9 @@ def _usage(output: str) -> str:
     if found := _LOADING.search(output):
         errors = [line[1:].strip() for line in output.splitlines() if line.startswith("E ")]
         return f"{found[1]} cannot be imported" + (f": {errors[-1]}" if errors else "")
-    told = [line for line in output.splitlines() if line.startswith("ERROR: ") or ": error: " in line]
+    told = [
+        line for line in output.splitlines() if line.startswith("ERROR: ") or ": error: " in line
+    ]
     return told[0].removeprefix("ERROR: ") if told else "pytest could not start its tests"
 
 

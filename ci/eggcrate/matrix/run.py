@@ -5,11 +5,12 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import EggcrateError
 from eggcrate.matrix.cells import Cell, CellResult, Outcome
+from eggcrate.matrix.harness_install import INSIDE
 from eggcrate.matrix.judge import judge
 from eggcrate.repo.quantities import parse_size
 from eggcrate.runtimes.protocol import Command, Limits, Mount
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PYTHON = "/opt/env/bin/python"
 _MEMORY_PER_WORKER = 0.9
+_COLUMNS = "120"  # pytest cuts the reasons in its summary at this width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +38,14 @@ class Bench:
     """Environment to the harness folder for its Python."""
     images: Mapping[str, str]
     """Environment to the manifest digest of its image."""
-    unbuilt: Mapping[str, str]
+    unbuilt: Mapping[str, EggcrateError]
     """Environments whose image could not be built, with the reason."""
     memory: int
     seconds: float
     arguments: tuple[str, ...] = ()
     """Passed on to pytest."""
+    threads: int = 1
+    """Processors for each cell that runs at once."""
 
 
 def limits_of(component: Component, bench: Bench) -> Limits:
@@ -57,7 +61,7 @@ def command_of(component: Component, cell: Cell, bench: Bench) -> Command:
     return Command(
         argv=(
             PYTHON,
-            "/eggcrate/harness/run_cell.py",
+            f"{INSIDE}/run_cell.py",
             f"/eggcrate/repo/components/{component.name}/tests",
             *bench.arguments,
         ),
@@ -67,10 +71,14 @@ def command_of(component: Component, cell: Cell, bench: Bench) -> Command:
             "EGGCRATE_ENVIRONMENT": cell.environment,
             "PYTHONPATH": "/eggcrate/repo",
             "PYTHONDONTWRITEBYTECODE": "1",
+            # OpenMP's threads spin while they wait: with more of them than processors, cells
+            # side by side took ten times as long (docs/measurements.md).
+            "OMP_NUM_THREADS": str(bench.threads),
+            "COLUMNS": _COLUMNS,
         },
         mounts=(
             Mount(source=bench.root / "components", target="/eggcrate/repo/components"),
-            Mount(source=bench.harness[cell.environment], target="/eggcrate/harness"),
+            Mount(source=bench.harness[cell.environment], target=INSIDE),
         ),
         network=component.network,
     )
@@ -78,30 +86,25 @@ def command_of(component: Component, cell: Cell, bench: Bench) -> Command:
 
 def prove(component: Component, cell: Cell, bench: Bench) -> CellResult:
     """Run one cell. Never raises for what happens in it: that is in the result."""
-    if cell.environment in bench.unbuilt:
-        return CellResult(
-            cell=cell,
-            outcome=Outcome.BROKEN,
-            reason=f"the image could not be built: {bench.unbuilt[cell.environment]}",
-        )
-    digest = bench.images[cell.environment]
+    told = CellResult(cell=cell, outcome=Outcome.BROKEN, command=reproduce(cell))
+    if error := bench.unbuilt.get(cell.environment):
+        return replace(told, reason=f"its image could not be built: {error.what}")
+    told = replace(told, image=bench.images[cell.environment])
+    if not component.tests_path.is_dir():
+        return replace(told, outcome=Outcome.FAILED, reason="it has no tests folder")
     command = command_of(component, cell, bench)
     try:
-        result = bench.runtime.run(bench.runtime.prepare(digest), command)
+        result = bench.runtime.run(bench.runtime.prepare(told.image), command)
     except EggcrateError as error:
-        return CellResult(
-            cell=cell, outcome=Outcome.BROKEN, reason=error.what, image=digest, output=str(error)
-        )
-    outcome, reason = judge(result)
-    return CellResult(
-        cell=cell,
+        return replace(told, reason=error.what, output=str(error))
+    outcome, reason = judge(result, arguments=bench.arguments)
+    return replace(
+        told,
         outcome=outcome,
         reason=reason,
-        image=digest,
         seconds=result.seconds,
         memory_peak=result.memory_peak,
         output=result.output,
-        command=reproduce(cell),
     )
 
 
@@ -119,6 +122,7 @@ def prove_all(
     bench: Bench,
     *,
     workers: int,
+    started: Callable[[Cell], None],
     done: Callable[[CellResult], None],
 ) -> tuple[CellResult, ...]:
     """Run cells at once, as many as processors and memory allow.
@@ -128,13 +132,22 @@ def prove_all(
         components: by name.
         bench: what the cells have in common.
         workers: how many processors to use.
+        started: told of each cell when it is begun, from any thread.
         done: told of each result as it comes.
+
+    When the caller is interrupted, everything that runs is ended.
     """
     need = max((limits_of(components[cell.component], bench).memory for cell in cells), default=1)
-    workers = max(1, min(workers, int(available_memory() * _MEMORY_PER_WORKER / need)))
+    slots = max(1, min(workers, int(available_memory() * _MEMORY_PER_WORKER / need)))
+    bench = replace(bench, threads=max(1, workers // slots))
     results: dict[Cell, CellResult] = {}
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(prove, components[cell.component], cell, bench) for cell in cells}
+
+    def one(cell: Cell) -> CellResult:
+        started(cell)
+        return prove(components[cell.component], cell, bench)
+
+    with concurrent.futures.ThreadPoolExecutor(slots) as pool:
+        futures = [pool.submit(one, cell) for cell in cells]
         try:
             for future in concurrent.futures.as_completed(futures):
                 result = future.result()
@@ -142,6 +155,7 @@ def prove_all(
                 done(result)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            bench.runtime.close()
             raise
     return tuple(results[cell] for cell in cells)
 

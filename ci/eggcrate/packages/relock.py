@@ -18,6 +18,7 @@ from eggcrate import process
 from eggcrate.errors import ConfigError, EggcrateError, LockError
 from eggcrate.files import atomic_write, exclusive
 from eggcrate.packages import relock_errors
+from eggcrate.packages.changes import Change, compare
 from eggcrate.packages.indexes import Indexes, shared_sources
 from eggcrate.packages.loopback_index import loopback_index
 from eggcrate.packages.relock_scratch import scratch_project
@@ -34,17 +35,6 @@ LOCAL_INDEXES_VARIABLE = "EGGCRATE_LOCK_LOCAL_INDEXES"
 
 Upgrade = Literal["all"] | tuple[str, ...] | None
 """Which pins may move: all, those of some packages, or (``None``) only those that must."""
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Change:
-    """A package whose locked version is another one now."""
-
-    package: str
-    before: str = ""
-    """Empty: it was not locked. Several versions (for several markers) stand with commas."""
-    after: str = ""
-    """Empty: it is no longer locked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +146,7 @@ def lock_project(
             atomic_write(lock, text)
     return LockOutcome(
         folder=folder,
-        changes=_changes(before, _versions(text.decode())),
+        changes=compare(before, _versions(text.decode())),
         written=written,
         seconds=time.monotonic() - start,
     )
@@ -254,11 +244,3 @@ def _versions(text: str) -> dict[str, str]:
     for package in tomllib.loads(text).get("package", []):
         found.setdefault(package["name"], set()).add(package["version"])
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
-
-
-def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
-    return tuple(
-        Change(package=name, before=before.get(name, ""), after=after.get(name, ""))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    )

@@ -1,36 +1,37 @@
-"""Being let in by a registry: nobody, basic and bearer, with Docker's own stored log-ins.
+"""Who we are to a registry: Docker's stored log-ins and helpers, and Google's own.
 
-Specification: https://distribution.github.io/distribution/spec/auth/token/.
+Specification: https://docs.docker.com/reference/cli/docker/login/#credential-stores and
+https://github.com/docker/docker-credential-helpers.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import httpx2
+from eggcrate.errors import ConfigError
+from eggcrate.process import ProcessError, run
+from eggcrate.registry import google
+from eggcrate.registry.address import is_google
 
-from eggcrate.errors import ConfigError, StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
-_UNAUTHORISED = 401
+_HELPER_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_HELPER_TIMEOUT = 60
+_TOKEN_USER = "<token>"  # noqa: S105 - the name that helpers give identity tokens
+_NOT_FOUND = "credentials not found"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """A user and a password, or what stands for one."""
+    """A user and a password, or an identity token that stands for both."""
 
     user: str
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
 
     @property
     def header(self) -> str:
@@ -38,67 +39,26 @@ class Credentials:
         return f"Basic {base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
 
 
-@dataclass(kw_only=True)
-class Session:
-    """Requests to one registry; whatever it asks for to be let in is answered once."""
+def find_credentials(host: str, docker_config: Path | None = None) -> Credentials | None:
+    """The log-in for a registry: Docker's for this host, else Google's on a Google host.
 
-    client: httpx2.Client
-    credentials: Credentials | None = None
-    _authorisation: str = field(default="", repr=False)
+    Args:
+        host: the registry's host, with its port where it has one.
+        docker_config: Docker's ``config.json``; by default where Docker looks for it.
 
-    @contextlib.contextmanager
-    def stream(self, url: str, accept: str) -> Iterator[httpx2.Response]:
-        """A GET whose body is not yet read; a challenge is answered and the GET repeated.
-
-        Raises:
-            httpx2.HTTPError: the registry cannot be reached.
-        """
-        with self.client.stream("GET", url, headers=self._headers(accept)) as response:
-            if response.status_code != _UNAUTHORISED:
-                yield response
-                return
-            challenge = response.headers.get("www-authenticate", "")
-        self._authorisation = self._answer(challenge)
-        with self.client.stream("GET", url, headers=self._headers(accept)) as response:
-            yield response
-
-    def _headers(self, accept: str) -> dict[str, str]:
-        # Blobs must come as the bytes that their digest names.
-        headers = {"accept": accept, "accept-encoding": "identity"}
-        if self._authorisation:
-            headers["authorization"] = self._authorisation
-        return headers
-
-    def _answer(self, challenge: str) -> str:
-        scheme, _, rest = challenge.partition(" ")
-        if scheme.lower() == "basic":
-            return self.credentials.header if self.credentials else ""
-        parameters = dict(_PARAMETER.findall(rest))
-        realm = parameters.pop("realm", "")
-        if scheme.lower() != "bearer" or not realm:
-            return ""
-        if not realm.startswith("https:") and self.credentials and not _on_loopback(realm):
-            raise StoreError(
-                f"the registry wants the password sent in the clear to {realm}",
-                hint="use a registry with TLS",
-            )
-        asked = {name: parameters[name] for name in ("service", "scope") if name in parameters}
-        headers = {"authorization": self.credentials.header} if self.credentials else {}
-        response = self.client.get(realm, params=asked, headers=headers)
-        if response.status_code != httpx2.codes.OK:
-            return ""
-        try:
-            value = response.json()
-            token = value.get("token") or value["access_token"]
-        except (AttributeError, KeyError, ValueError) as error:
-            raise StoreError(f"{realm} gave no token", why=repr(error)) from error
-        return f"Bearer {token}"
+    Raises:
+        ConfigError: the file cannot be read, or a helper it names fails.
+        AccessDeniedError: Google's log-in has ended.
+    """
+    found = credentials_for(host, docker_config)
+    if found or not is_google(host):
+        return found
+    token = google.access_token()
+    return Credentials(user=google.USER, password=token) if token else None
 
 
 def credentials_for(host: str, docker_config: Path | None = None) -> Credentials | None:
-    """The stored log-in for a registry, as ``docker login`` writes it.
-
-    Credential helpers are not asked.
+    """The log-in that ``docker login`` or a credential helper keeps for a registry.
 
     Args:
         host: the registry's host, with its port where it has one.
@@ -106,23 +66,72 @@ def credentials_for(host: str, docker_config: Path | None = None) -> Credentials
             ``~/.docker``.
 
     Raises:
-        ConfigError: the file cannot be read.
+        ConfigError: the file cannot be read, or a helper it names fails.
     """
     path = docker_config or _default_config()
     try:
-        stored = json.loads(path.read_bytes()).get("auths") or {}
-        for name, entry in stored.items():
-            if _host_of(name) != host or not entry.get("auth"):
-                continue
-            user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-            return Credentials(user=user, password=password.rstrip("\0"))
+        config = json.loads(path.read_bytes())
+        entries = {_host_of(name): entry or {} for name, entry in _of(config, "auths").items()}
+        helpers = {_host_of(name): value for name, value in _of(config, "credHelpers").items()}
+        stored = _stored(entries.get(host, {}))
+        helper = helpers.get(host) or config.get("credsStore") or ""
     except FileNotFoundError:
         return None
     except (AttributeError, OSError, ValueError) as error:
         raise ConfigError(
             f"{path} cannot be read", why=str(error), hint="log in again with `docker login`"
         ) from error
-    return None
+    return (_ask(helper, host, path) if helper else None) or stored
+
+
+def _of(config: dict[str, Any], section: str) -> dict[str, Any]:
+    return config.get(section) or {}
+
+
+def _stored(entry: dict[str, Any]) -> Credentials | None:
+    user, _, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+    user = user or entry.get("username") or ""
+    password = password.rstrip("\0") or entry.get("password") or ""
+    identity = entry.get("identitytoken") or ""
+    if not identity and not (user and password):
+        return None
+    return Credentials(user=user, password=password, identity_token=identity)
+
+
+def _ask(helper: str, host: str, path: Path) -> Credentials | None:
+    """What a credential helper knows of the host."""
+    if not _HELPER_NAME.fullmatch(helper):
+        raise ConfigError(f"{path} names a credential helper {helper!r}, which cannot be one")
+    program = f"docker-credential-{helper}"
+    hint = f"install {program}, or take it out of {path} and log in with `docker login {host}`"
+    try:
+        done = run([program, "get"], stdin=host.encode(), timeout=_HELPER_TIMEOUT, check=False)
+    except ProcessError as error:
+        raise ConfigError(
+            f"the credential helper of registry {host} fails", why=error.what, hint=hint
+        ) from error
+    if done.returncode != 0:
+        # A helper says what is wrong on standard output; it has printed no secret then.
+        said = done.text.strip() or done.stderr.decode("utf-8", "replace").strip()
+        if _NOT_FOUND in said.lower():
+            return None
+        raise ConfigError(
+            f"the credential helper of registry {host} fails",
+            why=f"{program}: {said or f'exit code {done.returncode}'}",
+            hint=f"log in again, or look at {path}",
+        )
+    try:
+        answer = json.loads(done.stdout)
+        user, secret = str(answer["Username"]), str(answer["Secret"])
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError(
+            f"the credential helper of registry {host} fails",
+            why=f"{program} printed no user and secret",
+            hint=hint,
+        ) from None
+    if user == _TOKEN_USER:
+        return Credentials(user="", identity_token=secret)
+    return Credentials(user=user, password=secret) if secret else None
 
 
 def _default_config() -> Path:
@@ -132,7 +141,3 @@ def _default_config() -> Path:
 
 def _host_of(name: str) -> str:
     return name.removeprefix("https://").removeprefix("http://").partition("/")[0]
-
-
-def _on_loopback(url: str) -> bool:
-    return httpx2.URL(url).host in ("localhost", "127.0.0.1", "::1")

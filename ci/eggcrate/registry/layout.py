@@ -69,10 +69,11 @@ class Layout:
         return content
 
     def add_blob(self, content: bytes) -> str:
-        """Add a blob from memory and tell its digest."""
+        """Add a blob from memory and tell its digest; a damaged one is written again."""
         digest = oci.digest_of(content)
-        if not self.has_blob(digest, len(content)):
-            atomic_write(self.blob_path(digest), content)
+        path = self.blob_path(digest)
+        if not (self.has_blob(digest, len(content)) and path.read_bytes() == content):
+            atomic_write(path, content)
         return digest
 
     def add_blob_file(self, path: Path, digest: str, size: int) -> None:

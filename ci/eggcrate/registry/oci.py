@@ -207,6 +207,18 @@ def oci_media_type(media_type: str) -> str:
     return _OCI_NAMES.get(media_type, media_type)
 
 
+def media_type_of(content: bytes) -> str:
+    """The media type of a manifest or index: the one it names itself, else OCI's.
+
+    Raises:
+        StoreError: it is neither.
+    """
+    named = _object(content, "a manifest").get("mediaType")
+    if isinstance(named, str) and named:
+        return named
+    return INDEX if isinstance(parse(content), Index) else MANIFEST
+
+
 def parse(content: bytes, what: str = "a manifest") -> Manifest | Index:
     """Read a manifest or an index, OCI's or Docker's.
 

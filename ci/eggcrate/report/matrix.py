@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from eggcrate.build.values import Verdict
 from eggcrate.matrix.cells import CellResult, Outcome
 from eggcrate.progress import human_size
 from eggcrate.report.table import table
@@ -12,24 +13,52 @@ from eggcrate.report.table import table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from eggcrate.build.engine import BuildResult
     from eggcrate.matrix.session import Matrix, Session
 
+FOLDER = "build/matrix"
+"""Where the documents and logs of a run are, below the repository."""
 _TAIL = 25
 
 
 def text(session: Session) -> str:
-    """Everything a person wants to read after a run: failures, the grid, how it went."""
-    parts = [failures(session.results), grid(session.results)]
-    parts += [
-        f"error: no environment satisfies component {name}; see eggcrate matrix --list"
-        for name in session.matrix.homeless
+    """Everything a person wants to read after a run: the grid, what went wrong, how it went."""
+    parts = [
+        grid(session.results),
+        failures(session.results),
+        broken_images(session.images),
+        problems(session.matrix),
+        f"{summary(session.results)}\n{durations(session)}",
     ]
-    parts += [f"error: {error}" for error in session.matrix.errors.values()]
-    parts.append(
-        f"images: {session.image_seconds:.1f} s, cells: {session.cell_seconds:.1f} s\n"
-        f"{summary(session.results)}"
-    )
     return "\n\n".join(part for part in parts if part)
+
+
+def problems(matrix: Matrix) -> str:
+    """What stands in the way of proving all that was asked for; empty when nothing does."""
+    parts = [f"error: {error}" for error in matrix.errors.values()]
+    parts += [f"error: no environment satisfies component {name}" for name in matrix.homeless]
+    if matrix.homeless:
+        parts.append("  next: eggcrate matrix --list shows what each environment lacks")
+    return "\n".join(parts)
+
+
+def broken_images(images: Sequence[BuildResult]) -> str:
+    """Why images could not be built, in full."""
+    return "\n\n".join(f"image {one.environment}: {one.error}" for one in images if one.error)
+
+
+def durations(session: Session) -> str:
+    """Where the time went."""
+    built = sum(image.verdict is Verdict.BUILT for image in session.images)
+    cells = [result.seconds for result in session.results if result.seconds]
+    slowest = max(session.results, key=lambda result: result.seconds, default=None)
+    parts = [
+        f"images {session.image_seconds:.1f} s ({built} built)",
+        f"cells {session.cell_seconds:.1f} s ({sum(cells):.1f} s of work)",
+    ]
+    if slowest and cells:
+        parts.append(f"slowest: {slowest.cell}, {slowest.seconds:.1f} s")
+    return f"{session.seconds:.1f} s: " + ", ".join(parts)
 
 
 def line(count: int, total: int, result: CellResult) -> str:
@@ -43,7 +72,7 @@ def listed(matrix: Matrix) -> tuple[CellResult, ...]:
     """Every pairing before anything is run: compatible ones as not selected."""
     chosen = (
         CellResult(cell=cell, outcome=Outcome.NOT_SELECTED, reason="compatible")
-        for cell in matrix.grid.cells
+        for cell in matrix.cells
     )
     return (*chosen, *matrix.grid.incompatible)
 
@@ -81,22 +110,34 @@ def grid(results: Sequence[CellResult]) -> str:
 
 
 def _word(result: CellResult) -> str:
-    if result.outcome is Outcome.INCOMPATIBLE:
-        return "-"
-    if result.outcome is Outcome.PASSED:
-        return f"passed {result.seconds:.1f} s"
-    return result.outcome.value.upper()
+    match result.outcome:
+        case Outcome.INCOMPATIBLE:
+            return "-"
+        case Outcome.NOT_SELECTED:
+            return "yes" if result.reason else "not selected"
+        case Outcome.PASSED:
+            return f"passed {result.seconds:.1f} s"
+        case other:
+            return str(other.value).upper()
 
 
-def reasons(results: Iterable[CellResult]) -> str:
-    """Every pairing with its outcome and reason, one a line."""
-    return table(
-        ("component", "environment", "outcome", "reason"),
-        [
-            (result.cell.row, result.cell.environment, result.outcome.value, result.reason)
-            for result in sorted(results, key=lambda item: item.cell)
-        ],
-    )
+def overview(matrix: Matrix) -> str:
+    """Which component fits where, and for those that do not, what is in the way."""
+    parts = [grid(listed(matrix)), reasons(matrix.grid.incompatible), problems(matrix)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def reasons(incompatible: Iterable[CellResult]) -> str:
+    """Why not, by component; environments with the same reason together."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for result in sorted(incompatible, key=lambda item: item.cell):
+        by_reason = found.setdefault(result.cell.row, {})
+        by_reason.setdefault(result.reason, []).append(result.cell.environment)
+    lines = ["why not:"] if found else []
+    for row, by_reason in found.items():
+        lines += [f"  {row}"]
+        lines += [f"    {reason}: {', '.join(names)}" for reason, names in by_reason.items()]
+    return "\n".join(lines)
 
 
 def failures(results: Iterable[CellResult]) -> str:
@@ -105,15 +146,15 @@ def failures(results: Iterable[CellResult]) -> str:
     for result in results:
         if result.outcome.good:
             continue
-        tail = result.output.rstrip().splitlines()[-_TAIL:]
-        parts += [
-            f"{result.cell}: {result.outcome.value}: {result.reason}",
-            *(f"    {line}" for line in tail),
-        ]
+        lines = result.output.rstrip().splitlines()
+        parts.append(f"{result.cell}: {result.outcome.value}: {result.reason}")
+        parts += [f"    {line}" for line in lines[-_TAIL:]]
+        if len(lines) > _TAIL:
+            parts.append(f"  all of it: {FOLDER}/{log_name(result)}")
         if result.command:
             parts.append(f"  run it again: {result.command}")
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join(parts).rstrip()
 
 
 def totals(results: Iterable[CellResult]) -> dict[str, int]:
@@ -128,9 +169,17 @@ def summary(results: Sequence[CellResult]) -> str:
     return counts + (f"; at most {human_size(peak)} of memory in a cell" if peak else "")
 
 
-def document(results: Sequence[CellResult]) -> dict[str, Any]:
+def document(matrix: Matrix, results: Sequence[CellResult]) -> dict[str, Any]:
     """The matrix as ``eggcrate.matrix/1``."""
     return {
+        "errors": [
+            {"subject": subject, "what": error.what, "why": error.why, "hint": error.hint}
+            for subject, error in matrix.errors.items()
+        ]
+        + [
+            {"subject": f"components/{name}", "what": "no environment satisfies it"}
+            for name in matrix.homeless
+        ],
         "cells": [
             {
                 "component": result.cell.component,

@@ -175,6 +175,8 @@ def available() -> str | None:
     address = _address()
     if not address.startswith("unix:"):
         return f"the daemon at {address} is not on this machine, whose folders must be mounted"
+    if not Path(address.removeprefix("unix://")).is_socket():
+        return f"no daemon answers at {address}: there is no socket"
     try:
         with _client(_PING) as client:
             client.ping()

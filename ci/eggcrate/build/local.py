@@ -1,0 +1,53 @@
+"""The local store as the registry that a plan asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eggcrate.build.plan import Published, read_published
+from eggcrate.registry import oci
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eggcrate.registry.layout import Layout
+
+_MARK = ".key-"
+
+
+class LocalRegistry:
+    """What a checkout's store holds; its index is read once.
+
+    Args:
+        layout: the store.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._refs = layout.refs()
+
+    def holds(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Which of these tags are there, with all their blobs."""
+        found = {}
+        for name, tag in tags.items():
+            item = self._refs.get(f"{name}.{tag}")
+            if item is not None and not self._layout.missing(item.digest):
+                found[name] = item.digest
+        return found
+
+    def published(self, environment: str) -> Sequence[Published]:
+        """Every image of an environment that says what is in it."""
+        images = []
+        for ref, item in sorted(self._refs.items()):
+            name, mark, _ = ref.rpartition(_MARK)
+            if not mark or name != environment:
+                continue
+            manifest = oci.parse(self._layout.read_blob(item.digest))
+            tag = ref.removeprefix(f"{environment}.")
+            if one := read_published(tag, item.digest, manifest.annotations):
+                images.append(one)
+        return images
+
+    def environments(self) -> frozenset[str]:
+        """Names that the store has images of."""
+        return frozenset(ref.rpartition(_MARK)[0] for ref in self._refs if _MARK in ref)

@@ -1,0 +1,340 @@
+"""One blob into a registry: mounted from another repository where possible, else uploaded.
+
+Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-blobs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eggcrate.errors import IntegrityError, RegistryError
+from eggcrate.files import sha256_file
+from eggcrate.registry.download import PROGRESS
+from eggcrate.registry.refusals import Wanted, explain
+from eggcrate.registry.session import Call
+from eggcrate.retries import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import httpx2
+
+    from eggcrate.registry.oci import Descriptor
+    from eggcrate.registry.session import Session
+
+_PUSH = ("pull", "push")
+_OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
+_BAD, _NOT_FOUND, _NOT_ALLOWED, _BAD_RANGE, _NOT_IMPLEMENTED = 400, 404, 405, 416, 501
+_LOST = frozenset({_BAD, _NOT_FOUND, _NOT_ALLOWED, _BAD_RANGE, _NOT_IMPLEMENTED})
+"""Answers to a part of an upload after which a new upload may go well."""
+_READ = 1 << 18
+_CHUNK = 32 << 20
+_RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
+_BINARY = {"content-type": "application/octet-stream"}
+
+
+class Uploads(enum.Enum):
+    """How a blob's bytes are sent."""
+
+    AUTO = "auto"
+    """In one request; after a cut, the rest alone where the registry can continue."""
+    MONOLITHIC = "monolithic"
+    """In one request; after a cut, all again. Artifact Registry knows nothing else."""
+    CHUNKED = "chunked"
+    """In requests of 32 MiB: for registries behind proxies that limit a request's size."""
+
+
+class Outcome(enum.Enum):
+    """What became of a blob."""
+
+    EXISTED = "existed"
+    MOUNTED = "mounted"
+    UPLOADED = "uploaded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """A blob that is in the repository now."""
+
+    outcome: Outcome
+    bytes: int
+    """Uploaded for it, repeats after a cut not counted; 0 when it was there or was mounted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Upload:
+    """An upload that the registry has opened."""
+
+    location: str
+    offset: int = 0
+    """Bytes that the registry has already."""
+
+
+def has_blob(session: Session, repository: str, blob: Descriptor, *, patient: bool = True) -> bool:
+    """Whether the repository has the blob, with the right size where the registry tells it."""
+    call = Call(
+        method="HEAD",
+        path=f"/v2/{repository}/blobs/{blob.digest}",
+        repository=repository,
+        what=f"blob {blob.digest}",
+    )
+    answer = session.send(call, _OK, _NOT_FOUND, patient=patient)
+    if answer.status_code == _NOT_FOUND:
+        return False
+    size = answer.headers.get("content-length", "")
+    return not size.isdigit() or int(size) == blob.size
+
+
+def push_blob(
+    session: Session,
+    repository: str,
+    path: Path,
+    blob: Descriptor,
+    *,
+    mount_from: Sequence[str] = (),
+    uploads: Uploads = Uploads.AUTO,
+) -> Pushed:
+    """Bring a blob that is not there yet into a repository.
+
+    Args:
+        session: the registry.
+        repository: the registry's own name of it.
+        path: the blob.
+        blob: its digest and size.
+        mount_from: repositories of the same registry that may have it, likeliest first.
+        uploads: how its bytes are sent.
+
+    Raises:
+        RegistryError: the registry does not take it.
+        IntegrityError: the file is not what its digest says.
+    """
+    opened: list[_Upload] = []
+    for source in mount_from:
+        if source == repository:
+            continue
+        answer = _mount(session, repository, blob, source)
+        if answer and answer.status_code == _CREATED:
+            for upload in opened:
+                _cancel(session, repository, upload)
+            return Pushed(outcome=Outcome.MOUNTED, bytes=0)
+        if answer and (location := answer.headers.get("location")):
+            for upload in opened:
+                _cancel(session, repository, upload)
+            opened = [_Upload(location=location)]
+    if path.stat().st_size != blob.size:
+        raise _damaged(path, blob)
+    _upload(session, repository, path, blob, uploads, opened[0] if opened else None)
+    return Pushed(outcome=Outcome.UPLOADED, bytes=blob.size)
+
+
+def _mount(
+    session: Session, repository: str, blob: Descriptor, source: str
+) -> httpx2.Response | None:
+    call = Call(
+        method="POST",
+        path=f"/v2/{repository}/blobs/uploads/?mount={blob.digest}&from={source}",
+        repository=repository,
+        what=f"blob {blob.digest}",
+        actions=_PUSH,
+        mount_from=source,
+    )
+    # Not allowed to read the source, or no such source: an upload works all the same, and
+    # says by itself when this repository is the one that cannot be written.
+    with contextlib.suppress(RegistryError):
+        return session.send(call, _CREATED, _ACCEPTED)
+    return None
+
+
+def _upload(
+    session: Session,
+    repository: str,
+    path: Path,
+    blob: Descriptor,
+    uploads: Uploads,
+    upload: _Upload | None,
+) -> None:
+    start = Call(
+        method="POST",
+        path=f"/v2/{repository}/blobs/uploads/",
+        repository=repository,
+        what=f"blob {blob.digest}",
+        actions=_PUSH,
+    )
+    failures = 0
+    while True:
+        try:
+            if upload is None:
+                answer = session.send(start, _ACCEPTED, patient=False)
+                upload = _Upload(location=_location(answer))
+            if uploads is Uploads.CHUNKED or upload.offset:
+                upload = _send_chunks(session, repository, path, blob, uploads, upload)
+                _close(session, repository, path, blob, upload, whole=False)
+            else:
+                _close(session, repository, path, blob, upload, whole=True)
+        except TransientError as error:
+            before = upload.offset if upload else 0
+            session.pause(start, error, failures + 1)
+            if _arrived(session, repository, blob):
+                return
+            upload = (
+                None
+                if isinstance(error, _LostError) or uploads is Uploads.MONOLITHIC
+                else _resumed(session, repository, upload)
+            )
+            grown = (upload.offset if upload else 0) - before
+            failures = 0 if grown >= PROGRESS else failures + 1
+        else:
+            return
+
+
+def _send_chunks(
+    session: Session,
+    repository: str,
+    path: Path,
+    blob: Descriptor,
+    uploads: Uploads,
+    upload: _Upload,
+) -> _Upload:
+    """Send what the registry has not got, in one request or, when CHUNKED, in several."""
+    step = _CHUNK if uploads is Uploads.CHUNKED else blob.size
+    while upload.offset < blob.size:
+        length = min(step, blob.size - upload.offset)
+        last = upload.offset + length - 1
+        call = Call(
+            method="PATCH",
+            path=upload.location,
+            repository=repository,
+            what=f"blob {blob.digest}",
+            actions=_PUSH,
+            headers={**_BINARY, "content-range": f"{upload.offset}-{last}"},
+            body=_Part(path, upload.offset, length),
+            length=length,
+        )
+        answer = session.send(call, _CREATED, _ACCEPTED, _NO_CONTENT, *_LOST, patient=False)
+        if answer.status_code in _LOST:
+            raise _lost(session, call, answer)
+        location = answer.headers.get("location") or upload.location
+        upload = _Upload(location=location, offset=last + 1)
+    return upload
+
+
+def _close(
+    session: Session,
+    repository: str,
+    path: Path,
+    blob: Descriptor,
+    upload: _Upload,
+    *,
+    whole: bool,
+) -> None:
+    """End an upload, with all of the blob or with nothing more."""
+    separator = "&" if "?" in upload.location else "?"
+    call = Call(
+        method="PUT",
+        path=f"{upload.location}{separator}digest={blob.digest}",
+        repository=repository,
+        what=f"blob {blob.digest}",
+        actions=_PUSH,
+        headers=_BINARY,
+        body=_Part(path, 0, blob.size) if whole else b"",
+        length=blob.size if whole else 0,
+    )
+    answer = session.send(call, _OK, _CREATED, _NO_CONTENT, *_LOST, patient=False)
+    if answer.status_code in _LOST:
+        if f"sha256:{sha256_file(path)}" != blob.digest:
+            raise _damaged(path, blob)
+        raise _lost(session, call, answer)
+
+
+def _resumed(session: Session, repository: str, upload: _Upload | None) -> _Upload | None:
+    """How far a broken upload has come; nothing when a new one is needed."""
+    if upload is None:
+        return None
+    try:
+        call = _upload_call("GET", repository, upload)
+        answer = session.send(call, _OK, _NO_CONTENT, *_LOST, patient=False)
+    except (RegistryError, TransientError):
+        return None
+    match = _RANGE.fullmatch(answer.headers.get("range", ""))
+    if answer.status_code not in (_OK, _NO_CONTENT) or not match:
+        return None
+    last = int(match.group(1))
+    # Registries write 0-0 for nothing at all as well.
+    location = answer.headers.get("location") or upload.location
+    return _Upload(location=location, offset=last + 1) if last else None
+
+
+def _arrived(session: Session, repository: str, blob: Descriptor) -> bool:
+    """Whether the blob is there though the answer that said so was lost."""
+    try:
+        return has_blob(session, repository, blob, patient=False)
+    except TransientError:
+        return False
+
+
+def _cancel(session: Session, repository: str, upload: _Upload) -> None:
+    # A registry forgets an upload by itself; not every one can be told to.
+    with contextlib.suppress(RegistryError, TransientError):
+        call = _upload_call("DELETE", repository, upload)
+        session.send(call, _OK, _NO_CONTENT, *_LOST, patient=False)
+
+
+def _upload_call(method: str, repository: str, upload: _Upload) -> Call:
+    return Call(
+        method=method,
+        path=upload.location,
+        repository=repository,
+        what="an upload",
+        actions=_PUSH,
+    )
+
+
+def _location(answer: httpx2.Response) -> str:
+    location: str = answer.headers.get("location", "")
+    if not location:
+        raise RegistryError(
+            f"{answer.request.url.host} does not say where to upload to",
+            why="its answer has no Location",
+        )
+    return location
+
+
+class _Part:
+    """A part of a file, read anew for each attempt and never all at once."""
+
+    def __init__(self, path: Path, offset: int, length: int) -> None:
+        self._path, self._offset, self._length = path, offset, length
+
+    def __call__(self) -> Iterator[bytes]:
+        left = self._length
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            while left and (data := file.read(min(_READ, left))):
+                left -= len(data)
+                yield data
+
+
+class _LostError(TransientError):
+    """An upload that cannot be continued; a new one may go well."""
+
+
+def _lost(session: Session, call: Call, answer: httpx2.Response) -> _LostError:
+    wanted = Wanted(
+        host=session.address.host, repository=call.repository, what=call.what, write=True
+    )
+    error = _LostError(f"the upload ended with {answer.status_code}")
+    error.__cause__ = explain(wanted, answer.status_code, answer.content, answer.headers)
+    return error
+
+
+def _damaged(path: Path, blob: Descriptor) -> IntegrityError:
+    return IntegrityError(
+        f"{path} is not the blob {blob.digest}",
+        why="its size or its SHA-256 differs: it was damaged after it was written",
+        hint="delete it and run `eggcrate build` again",
+    )

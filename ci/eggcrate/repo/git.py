@@ -1,0 +1,75 @@
+"""The one module that speaks to git. It explains; it never decides.
+
+A shallow clone, a force push, an unrelated history: whatever git cannot tell is ``None`` here,
+and the answer to what must be built does not depend on it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eggcrate.process import ProcessError, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KEEP = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CONFIG_HOME", "SSL_CERT_FILE")
+_SETTINGS = ("-c", "core.quotepath=off", "-c", "core.fsmonitor=false", "-c", "log.showSignature=no")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Git:
+    """The repository around a checkout, if there is one."""
+
+    root: Path
+
+    def _ask(self, *arguments: str) -> bytes | None:
+        """Standard output of a git command; ``None`` when it fails or git is not there."""
+        env = {name: os.environ[name] for name in _KEEP if name in os.environ}
+        env |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        try:
+            done = run(["git", *_SETTINGS, *arguments], cwd=self.root, env=env, check=False)
+        except ProcessError:
+            return None
+        return done.stdout if done.returncode == 0 else None
+
+    def resolve(self, revision: str) -> str | None:
+        """The commit that a revision names."""
+        if revision.startswith("-"):
+            return None
+        told = self._ask("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        return told.decode().strip() if told else None
+
+    def merge_base(self, revision: str) -> str | None:
+        """The commit that HEAD and a revision come from, as far as this clone knows."""
+        told = self._ask("merge-base", "HEAD", revision)
+        return told.decode().strip() if told else None
+
+    def read(self, commit: str, path: str) -> str | None:
+        """A file at a commit; ``path`` is relative to the checkout."""
+        prefix = self._ask("rev-parse", "--show-prefix")
+        if prefix is None:
+            return None
+        content = self._ask("cat-file", "blob", f"{commit}:{prefix.decode().strip()}{path}")
+        return content.decode("utf-8", "replace") if content is not None else None
+
+    def changed(self, commit: str) -> frozenset[str] | None:
+        """Files that differ between a commit and the working tree, untracked ones included."""
+        against = self._ask("diff", "--name-only", "--no-renames", "--relative", "-z", commit)
+        new = self._ask("ls-files", "--others", "--exclude-standard", "-z")
+        if against is None or new is None:
+            return None
+        return frozenset(part.decode() for part in (against + new).split(b"\0") if part)
+
+    def deleted_environments(self) -> frozenset[str]:
+        """Names of folders below ``environments/`` that history knows and this tree lacks."""
+        told = self._ask(
+            *("log", "--diff-filter=D", "--no-renames", "--name-only", "--format=", "-z"),
+            *("--relative", "--", "environments/*/pyproject.toml"),
+        )
+        names = re.findall(rb"environments/([^/\0]+)/pyproject\.toml", told or b"")
+        folder = self.root / "environments"
+        return frozenset(name.decode() for name in names if not (folder / name.decode()).is_dir())
