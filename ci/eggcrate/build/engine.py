@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from eggcrate.build.values import Layer
     from eggcrate.build.workshop import Workshop
 
-_ATTEMPTS = 3
-
 
 @dataclass(frozen=True, kw_only=True)
 class BuildResult:
@@ -182,15 +180,19 @@ def scheme_of(recipe: Recipe) -> Scheme:
 
 
 def _with_patience(resolved: Resolved, workshop: Workshop) -> tuple[str, Recipe]:
-    """Build; what the cache held damaged has been discarded by then and is made again."""
-    for attempt in range(1, _ATTEMPTS + 1):
+    """Build; what the cache held damaged is discarded when it is told, and made again.
+
+    As often as something else is told: each attempt finds one damaged thing at most.
+    """
+    told: set[str] = set()
+    while True:
         try:
             return build_image(resolved, workshop)
         except IntegrityError as error:
-            if attempt == _ATTEMPTS:
+            if error.what in told:
                 raise
+            told.add(error.what)
             workshop.progress.warn(f"{error.what}; trying again")
-    raise AssertionError
 
 
 def build_image(resolved: Resolved, workshop: Workshop) -> tuple[str, Recipe]:
