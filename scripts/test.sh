@@ -30,4 +30,4 @@ install_services() {
 
 part "lint" scripts/lint.sh
 part "services" install_services
-part "tests" .venv/bin/pytest "$@"
+part "tests" .venv/bin/pytest -n "$(nproc)" --dist loadgroup "$@"

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "ci" / "eggcrate"
-ROOMS = ("cli", "report", "matrix", "pipelines", "build", "runtimes", "registry", "packages", "repo")
+ROOMS = (
+    "cli",
+    "report",
+    "matrix",
+    "pipelines",
+    "build",
+    "runtimes",
+    "registry",
+    "packages",
+    "repo",
+)
 FLOOR = ("errors", "process", "files", "progress")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -19,7 +19,7 @@ __all__ = ["registry_server"]
 
 @pytest.fixture(scope="session")
 def base_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache in which the base python-3.11 was built for both platforms: copy it, never write to it."""
+    """A cache with the base python-3.11, built for both platforms: to be copied, never used."""
     folder = tmp_path_factory.mktemp("base")
     repository = make_repository(folder / "repo", folder / "cache", links=folder / "links")
     take_debs(repository.cache)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -72,13 +73,12 @@ def test_locked_reaches_the_bases(small: Repository) -> None:
     """``--locked`` refuses a base whose pinned package has left the mirror, and says so."""
     for path in (small.root / "bases").glob("python-3.13*/base.lock"):
         lock = path.read_text()
-        lock, count = re.subn(
+        lock = re.sub(
             r'name = "tzdata", version = "[^"]+"(.*)sha256 = "[0-9a-f]{64}"(.*)/tzdata_[^"]+"',
-            rf'name = "tzdata", version = "1999a-1"\1sha256 = "{"0" * 64}"\2/tzdata_1999a-1_all.deb"',
+            rf'name = "tzdata", version = "1999a-1"\1sha256 = "{"0" * 64}"\2/tzdata_1999a-1.deb"',
             lock,
         )
         path.write_text(lock)
-    assert count >= 0
     small.environment("env", (), settings='base = "python-3.13"')
     ran = small.run("build", "env", "--locked", "--json")
     assert (ran.code, ran.calm) == (1, True), ran.err
@@ -121,8 +121,6 @@ def test_another_architecture_is_built_here(base_cache: Path, small: Repository)
 
 def _units(repository: Repository, digest: str, kind: str) -> set[tuple[str, str]]:
     """Name and key of each unit of a kind."""
-    import json
-
     return {
         (unit["name"], unit["key"])
         for layer in repository.manifest(digest).layers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from support.repository import (
     Repository,
     copy_cache,
     make_repository,
+    noise,
     packages,
     real_packages,
     take_debs,
@@ -70,9 +70,7 @@ def test_two_machines_give_the_same_bytes(base_cache: Path, tmp_path: Path) -> N
     assert seen[0] == seen[1]
 
 
-def test_comments_and_order_change_nothing(
-    small: Repository, wheel: Callable[..., Path]
-) -> None:
+def test_comments_and_order_change_nothing(small: Repository, wheel: Callable[..., Path]) -> None:
     """A lock or pyproject.toml written otherwise that means the same is the same image."""
     made = packages(*(wheel(name) for name in ("zeta", "alpha", "mid")))
     folder = small.environment("same", made)
@@ -99,14 +97,14 @@ def test_a_changed_package_changes_only_its_layers(
     small: Repository, wheel: Callable[..., Path], size: int
 ) -> None:
     """Files and bytecode of the one package; every other layer keeps its digest and place."""
-    noise = random.Random(7).randbytes(size)
+    content = noise("change", size)
 
     def made(version: str) -> list[Path]:
         big = {f"big{n}.py": f"N = {n}\n" for n in range(3)}
-        changing = {"change.py": f"V = {version!r}\n", "change.bin": noise + version.encode()}
+        changing = {"change.py": f"V = {version!r}\n", "change.bin": content + version.encode()}
         return [
             wheel("change", version, changing),
-            wheel("large", "1.0", {**big, "large.bin": random.Random(8).randbytes(2 << 20)}),
+            wheel("large", "1.0", {**big, "large.bin": noise("large", 2 << 20)}),
             *(wheel(f"other-{letter}") for letter in "abcdefghij"),
         ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import subprocess
 import time
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.repository import Repository, copy_cache, make_repository, packages
+from support.repository import Repository, copy_cache, make_repository, noise, packages
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -29,14 +28,13 @@ _SMALL = 20_000
 
 
 def _populate(repository: Repository, links: Path) -> None:
-    noise = random.Random(1)
     made = [
         make_wheel(
             links,
             f"part-{number}",
             files={
                 f"part_{number}.py": f"VALUE = {number}\n" * 200,
-                f"part_{number}.bin": noise.randbytes(1 << (12 + number)),
+                f"part_{number}.bin": noise(str(number), 1 << (12 + number)),
             },
         )
         for number in range(10)
@@ -231,7 +229,8 @@ def test_a_damaged_wheel_is_fetched_again(
 
 
 @pytest.mark.parametrize(
-    ("kind", "damage"), [("layer", _cut), ("layer", _remove), ("config", _flip), ("manifest", _flip)]
+    ("kind", "damage"),
+    [("layer", _cut), ("layer", _remove), ("config", _flip), ("manifest", _flip)],
 )
 def test_a_store_that_lost_a_blob_is_mended(
     built: Repository,
@@ -283,20 +282,31 @@ def test_an_index_that_cannot_be_read_is_told(built: Repository) -> None:
 
 def test_a_full_disk_is_told(small: Repository, wheel: Callable[..., Path]) -> None:
     """No traceback, the path and what to do; half-written files are not trusted later."""
-    big = wheel("big", files={"big.bin": random.Random(3).randbytes(3 << 20), "big.py": "A = 1"})
+    big = wheel("big", files={"big.bin": noise("big", 3 << 20), "big.py": "A = 1"})
     small.environment("env", packages(big))
     limited = ["bash", "-c", 'ulimit -f 1024; exec "$@"', "-"]  # 1 MiB a file
-    done = subprocess.run(
-        [*limited, *small.argv("build", "--all")],
-        env=small.variables(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "too large" in done.stdout + done.stderr
-    assert "EGGCRATE_CACHE" in done.stdout + done.stderr
+
+    def starved() -> None:
+        done = subprocess.run(
+            [*limited, *small.argv("build", "--all")],
+            env=small.variables(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "too large" in done.stdout + done.stderr
+        assert "EGGCRATE_CACHE" in done.stdout + done.stderr
+
+    starved()  # when the wheel is fetched
+    small.build()
+    _sound(small)
+    shutil.rmtree(small.store.root)
+    for record in small.cache.glob("units/*/*.json"):
+        if '"name":"big"' in record.read_text():
+            record.unlink()
+    starved()  # when its layer is made
     small.build()
     _sound(small)
 

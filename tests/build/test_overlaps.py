@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eggcrate.build.overlaps import overlap_unit, overlaps
+from eggcrate.build.venv import venv_unit
 from eggcrate.build.wheel_layout import Scheme
 from eggcrate.build.wheel_unit import wheel_units
 from eggcrate.errors import BuildError
@@ -30,9 +31,7 @@ def _units(tmp_path: Path, wheels: Mapping[str, Mapping[str, str]]) -> list[Unit
     made = {}
     for name, files in wheels.items():
         path = make_wheel(tmp_path, name, files=files)
-        item = Distribution(
-            name=name, version="1.0", filename=path.name, sha256=sha256_file(path)
-        )
+        item = Distribution(name=name, version="1.0", filename=path.name, sha256=sha256_file(path))
         made[item] = path
     return list(wheel_units(made, lambda _: made, scheme=SCHEME, cache=tmp_path).values())
 
@@ -61,7 +60,7 @@ def test_allowed_overlaps_go_to_the_last_name(tmp_path: Path, *, backwards: bool
     if backwards:
         found.reverse()
     winners = overlaps(found, ("lib/python*/site-packages/cv/*",))
-    assert [path for path in winners] == [f"{SITE}/cv/x.py"]
+    assert list(winners) == [f"{SITE}/cv/x.py"]
     assert winners[f"{SITE}/cv/x.py"].unit.name in {"beta", "gamma"}
     unit = overlap_unit(winners, cache=tmp_path)
     assert [(file.path, file.size) for file in unit.files] == [(f"{SITE}/cv/x.py", 1)]
@@ -76,6 +75,17 @@ def test_a_file_over_a_folder_is_refused(tmp_path: Path, order: tuple[str, str])
     found = _units(tmp_path, shapes)
     with pytest.raises(BuildError, match=f"{SITE}/thing .{order[0]} has a file there, {order[1]}"):
         overlaps(found, ("*",))
+
+
+def test_the_virtual_environment_itself_is_not_overwritten(tmp_path: Path) -> None:
+    """A wheel that brings its own ``bin/python`` or ``lib64`` is refused by name."""
+    venv = venv_unit(
+        scheme=SCHEME, interpreter="/usr/bin/python3.11", version="3.11.2", cache=tmp_path
+    )
+    for path, told in (("scripts/python", "bin/python"), ("data/lib64/x.so", "lib64")):
+        [record] = _units(tmp_path, {f"bad-{path[-1]}": {f"{{data}}/{path}": "x"}})
+        with pytest.raises(BuildError, match=f"opt/env/{told} "):
+            overlaps([venv, record], ())
 
 
 @pytest.mark.network

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eggcrate.build.plan import STABLE, Published, Reason, make_plan, name_of, read_published
+from eggcrate.build.plan import STABLE, Published, Reason, make_plan, read_published
 from eggcrate.build.recipe import Recipe
 from eggcrate.build.resolve import Resolved
 from eggcrate.build.values import Verdict
@@ -20,7 +20,7 @@ from eggcrate.repo.values import Environment
 from eggcrate.report import plan as report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 class Shelf:
@@ -29,10 +29,10 @@ class Shelf:
     def __init__(self, **images: Sequence[Published]) -> None:
         self.images = images
 
-    def holds(self, tags: Mapping[str, str]) -> dict[str, str]:
+    def holds(self, images: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         return {
-            name: image.digest
-            for name, tag in tags.items()
+            (name, tag): image.digest
+            for name, tag in images
             for image in self.images.get(name, ())
             if image.tag == tag
         }
@@ -74,6 +74,7 @@ def published(item: Resolved, tag: str = "") -> Published:
         tag=tag or item.recipe.tag,
         digest="sha256:" + "a" * 64,
         key=item.recipe.key,
+        platform=str(item.recipe.target.platform),
         base="python-3.11",
         base_key=item.recipe.base_key,
         packages=dict(item.packages),
@@ -191,11 +192,12 @@ def test_a_deleted_environment_is_retired_and_never_to_be_deleted() -> None:
     assert "retired" in report.summary(plan)
 
 
-def test_another_architecture_has_a_name_of_its_own() -> None:
-    """So that both can be published side by side before they are joined."""
-    item = resolved()
-    target = replace(item.recipe.target, platform=Platform.parse("linux/arm64"))
-    assert name_of(replace(item.recipe, target=target)) == "mine-arm64"
+def test_an_image_for_another_architecture_explains_nothing() -> None:
+    """Images of both are published side by side under one name."""
+    item = resolved(pandas="2.2")
+    other = replace(published(item), platform="linux/arm64", tag="key-of-the-other")
+    _, told = plan_of(item, Shelf(mine=[other]))
+    assert told.reasons == (Reason.NEW,)
 
 
 def test_an_image_of_somebody_else_explains_nothing() -> None:

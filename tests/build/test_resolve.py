@@ -11,7 +11,7 @@ from eggcrate.packages.target import Platform
 from eggcrate.repo.monorepo import read_monorepo
 from support.broken import break_all
 from support.repository import Package, Repository, make_repository, packages
-from support.wheels import make_wheel
+from support.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,20 @@ def test_a_key_is_what_is_meant(repository: Repository, tmp_path: Path) -> None:
         key(good, 'base = "python-3.11"\nplatforms = ["linux/arm64"]'),
     ]
     assert len({plain, *changed}) == len(changed) + 1
+
+
+def test_a_key_holds_what_sdists_are_built_with(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New build backends mean new images of environments with sdists, and of no others."""
+    links = tmp_path / "links"
+    repository.environment("wheels", packages(make_wheel(links, "good")))
+    repository.environment("sdists", packages(make_sdist(links, "source")))
+    before, _ = _resolve(repository)
+    monkeypatch.setattr("eggcrate.build.resolve.SDIST_VERSION", 99)
+    after, _ = _resolve(repository)
+    assert after["wheels"].recipe.key == before["wheels"].recipe.key
+    assert after["sdists"].recipe.key != before["sdists"].recipe.key
 
 
 def test_no_base_named_takes_the_newest_that_fits(repository: Repository, tmp_path: Path) -> None:

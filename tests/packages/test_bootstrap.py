@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from support.package_index import Served, package_index
 from support.wheels import make_wheel
 

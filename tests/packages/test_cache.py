@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.errors import EggcrateError, IntegrityError, PackageIndexError
 from eggcrate.packages import cache as cache_module
 from eggcrate.packages.cache import cached_path, fetch

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.errors import PackageIndexError
 from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.indexes import Indexes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+
 from eggcrate.packages.indexes import Indexes, shared_sources
 from eggcrate.packages.loopback_index import LoopbackIndex, _interval, loopback_index
 from eggcrate.packages.pip_config import PipConfig

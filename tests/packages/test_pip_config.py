@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.errors import ConfigError
 from eggcrate.packages.pip_config import PipConfig, is_local, read_pip_config, redacted
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from eggcrate.errors import EggcrateError, LockError
 from eggcrate.packages.pip_config import PipConfig, read_pip_config
 from eggcrate.packages.relock import (

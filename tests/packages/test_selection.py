@@ -61,7 +61,7 @@ def test_markers_choose_between_locked_versions(tmp_path: Path) -> None:
     """Two locked versions of one project, told apart by markers: the target's is taken."""
     folder = project(
         tmp_path / "e",
-        '[project]\ndependencies = ["numpy<2 ; platform_machine == \'x86_64\'",'
+        "[project]\ndependencies = [\"numpy<2 ; platform_machine == 'x86_64'\","
         " \"numpy>=2 ; platform_machine != 'x86_64'\"]",
         package("numpy", "1.26.4", body="markers = \"platform_machine == 'x86_64'\"")
         + package("numpy", "2.2.0", body="markers = \"platform_machine != 'x86_64'\""),
@@ -251,7 +251,7 @@ def test_a_git_source_is_its_own_error(tmp_path: Path) -> None:
         ("==1.5.*", "1.5.9", True),
     ],
 )
-def test_constraints_in_both_notations(constraint: str, version: str, expected: bool) -> None:  # noqa: FBT001
+def test_constraints_in_both_notations(constraint: str, version: str, expected: bool) -> None:
     """PEP 440 and Poetry's carets, tildes and alternatives."""
     assert allows(constraint, version) is expected
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.errors import ConfigError
 from eggcrate.repo.bases import read_base, read_bases
 

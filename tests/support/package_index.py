@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+
 from support.wheels import wheel_metadata
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -41,6 +42,7 @@ class Package:
     """The table of another source, as TOML."""
 
     def toml(self) -> str:
+        """Its tables in a lock."""
         files = ", ".join(f'{{file = "{name}", hash = "sha256:{h}"}}' for name, h in self.files)
         text = (
             f'[[package]]\nname = "{self.name}"\nversion = "{self.version}"\ndescription = ""\n'
@@ -111,6 +113,7 @@ class Repository:
 
     @property
     def store(self) -> Layout:
+        """Its image store."""
         return Layout(self.root / ".eggcrate" / "store")
 
     def environment(
@@ -146,11 +149,10 @@ class Repository:
         return {**inherited, **self.pip, **ours, **(extra or {})}
 
     def argv(self, *arguments: str) -> list[str]:
+        """The command line with these arguments."""
         return [sys.executable, "-m", "eggcrate", "--repo", str(self.root), *arguments]
 
-    def run(
-        self, *arguments: str, extra: Mapping[str, str] | None = None, umask: int = -1
-    ) -> Ran:
+    def run(self, *arguments: str, extra: Mapping[str, str] | None = None, umask: int = -1) -> Ran:
         """Run the command line to its end."""
         done = subprocess.run(
             self.argv(*arguments),
@@ -172,6 +174,7 @@ class Repository:
         return {f"{item['name']} {item['platform']}": item["digest"] for item in ran.results}
 
     def manifest(self, digest: str) -> oci.Manifest:
+        """An image's manifest."""
         found = oci.parse(self.store.read_blob(digest))
         assert isinstance(found, oci.Manifest)
         return found
@@ -226,6 +229,11 @@ def make_repository(root: Path, cache: Path, *, links: Path | None = None) -> Re
         links.mkdir(parents=True, exist_ok=True)
         pip = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(links)}
     return Repository(root=root, cache=cache, pip=pip)
+
+
+def noise(seed: str, size: int) -> bytes:
+    """Bytes that do not compress, the same ones each time."""
+    return hashlib.shake_256(seed.encode()).digest(size)
 
 
 def copy_cache(source: Path, target: Path, *, linked: bool = True) -> Path:

@@ -12,9 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -72,27 +71,64 @@ def _dockerd(program: str, folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def registry_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``127.0.0.1:PORT`` of a CNCF Distribution registry without log-in."""
-    program = shutil.which("docker-registry")
-    if not program:
-        pytest.skip("docker-registry is not installed")
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    (folder / "config.yml").write_text(
-        f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: {address}}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "serve", f"{folder}/config.yml"], stdout=log, stderr=log
+    with RegistryServer(tmp_path_factory.mktemp("registry")) as server:
+        yield server.address
+
+
+class RegistryServer:
+    """A CNCF Distribution registry on loopback; a context manager.
+
+    Args:
+        folder: for its data, configuration and log.
+        extra: more of its configuration, as lines of YAML.
+        tls: a certificate and its key; plain HTTP without.
+    """
+
+    def __init__(
+        self, folder: Path, extra: str = "", *, tls: tuple[Path, Path] | None = None
+    ) -> None:
+        self._program = shutil.which("docker-registry") or ""
+        if not self._program:
+            pytest.skip("docker-registry is not installed")
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        secure = f", tls: {{certificate: {tls[0]}, key: {tls[1]}}}" if tls else ""
+        (folder / "config.yml").write_text(
+            "version: 0.1\nlog: {level: error}\n"
+            # With a secret of its own each start would forget the uploads under way.
+            f"http: {{addr: {self.address}, secret: eggcrate-tests{secure}}}\n"
+            "storage:\n  delete: {enabled: true}\n"
+            f"  filesystem: {{rootdirectory: {folder}/data}}\n"
+            f"{extra}"
         )
-        try:
-            if not _until(lambda: _answers(f"http://{address}/v2/"), process):
-                pytest.skip("docker-registry does not start here")
-            yield address
-        finally:
-            _stop(process)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        argv = [self._program, "serve", f"{self.folder}/config.yml"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(argv, stdout=log, stderr=log)
+        if not _until(lambda: _listens(self.address), self._process):
+            self.stop()
+            pytest.skip("docker-registry does not start here")
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it, or kill it at once."""
+        if self._process:
+            if kill:
+                self._process.kill()
+            _stop(self._process)
+        self._process = None
 
 
 def _shared(factory: pytest.TempPathFactory) -> Path:
@@ -105,16 +141,17 @@ def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
     while time.monotonic() < end and process.poll() is None:
         if ready():
             return True
-        time.sleep(0.1)
+        time.sleep(0.05)
     return False
 
 
-def _answers(url: str) -> bool:
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
     try:
-        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - loopback
-            return bool(response.status == 200)
+        socket.create_connection((host, int(port)), timeout=1).close()
     except OSError:
         return False
+    return True
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

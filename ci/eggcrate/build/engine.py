@@ -207,8 +207,8 @@ def build_image(resolved: Resolved, workshop: Workshop) -> tuple[str, Recipe]:
     base = build_base(resolved.base, workshop)
     recipe = replace(recipe, base_key=base.key)
     files = _files(resolved, workshop)
-    winners = overlaps(files, recipe.allow_overlap)
     own = [_venv(recipe, workshop), *files]
+    winners = overlaps(own, recipe.allow_overlap)
     last = [overlap_unit(winners, cache=workshop.cache)] if winners else []
     bytecode = _bytecode([*files, *last], resolved, workshop) if recipe.compile else []
     topmost = [item for item in bytecode if last and item.unit.source == last[0].unit.source]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 KEY = "dev.eggcrate.key"
 BASE_KEY = "dev.eggcrate.base-key"
 PACKAGES = "dev.eggcrate.packages"
+PLATFORM = "dev.eggcrate.platform"
 UNITS = "dev.eggcrate.units"
 CREATED = "1980-01-01T00:00:00Z"
 """The time of every file and image: they are functions of their locks, not of a day."""
@@ -55,6 +56,7 @@ def about(recipe: Recipe) -> dict[str, str]:
         "org.opencontainers.image.title": recipe.environment,
         BASE_KEY: recipe.base_key,
         KEY: recipe.key,
+        PLATFORM: str(recipe.target.platform),
         PACKAGES: json.dumps(packages, sort_keys=True, separators=(",", ":")),
     }
 

@@ -8,7 +8,7 @@ from eggcrate.build.plan import Published, read_published
 from eggcrate.registry import oci
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from eggcrate.registry.layout import Layout
 
@@ -26,13 +26,13 @@ class LocalRegistry:
         self._layout = layout
         self._refs = layout.refs()
 
-    def holds(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Which of these tags are there, with all their blobs."""
+    def holds(self, images: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Which of these images are there, with all their blobs."""
         found = {}
-        for name, tag in tags.items():
+        for name, tag in images:
             item = self._refs.get(f"{name}.{tag}")
             if item is not None and not self._layout.missing(item.digest):
-                found[name] = item.digest
+                found[name, tag] = item.digest
         return found
 
     def published(self, environment: str) -> Sequence[Published]:

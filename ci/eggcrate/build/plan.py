@@ -49,6 +49,7 @@ class Published:
     tag: str
     digest: str
     key: str
+    platform: str
     base: str
     """Name of its base."""
     base_key: str
@@ -58,8 +59,8 @@ class Published:
 class Registry(Protocol):
     """What planning asks of a registry; the local store answers as well."""
 
-    def holds(self, tags: Mapping[str, str]) -> Mapping[str, str]:
-        """Which of these tags (environment to tag) are there: environment to digest."""
+    def holds(self, images: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """Which of these images (environment and tag) are there whole, with their digests."""
 
     def published(self, environment: str) -> Sequence[Published]:
         """Images of an environment to compare with: the stable one first, where there is one."""
@@ -94,7 +95,10 @@ class Plan:
     environments: tuple[Planned, ...]
     retired: tuple[str, ...] = ()
     """Environments with published images and no folder any more. Nothing deletes them."""
+    resolved: tuple[Resolved, ...] = field(default=(), repr=False)
     to_build: tuple[Resolved, ...] = field(default=(), repr=False)
+    published: tuple[tuple[str, str], ...] = ()
+    """Environment and tag of the images that are up to date."""
 
     @property
     def blocked(self) -> bool:
@@ -121,11 +125,11 @@ def make_plan(
         deleted: names that git remembers, for registries that cannot list what they hold.
         force: build even what is up to date.
     """
-    held = registry.holds({name_of(item.recipe): item.recipe.tag for item in resolved})
+    held = registry.holds([(item.environment.name, item.recipe.tag) for item in resolved])
     planned = [_blocked(name, error) for name, error in failed.items()]
     to_build = []
     for item in resolved:
-        digest = held.get(name_of(item.recipe), "")
+        digest = held.get((item.environment.name, item.recipe.tag), "")
         if digest and not force:
             planned.append(_planned(item.recipe, Verdict.UP_TO_DATE, image=digest))
             continue
@@ -135,14 +139,10 @@ def make_plan(
     return Plan(
         environments=tuple(sorted(planned, key=lambda one: (one.environment, one.platform))),
         retired=tuple(sorted(name for name in retired if registry.published(name))),
+        resolved=tuple(resolved),
         to_build=tuple(to_build),
+        published=tuple(held),
     )
-
-
-def name_of(recipe: Recipe) -> str:
-    """The image's name: the environment's, with the architecture when it is not the usual one."""
-    architecture = recipe.target.platform.architecture
-    return recipe.environment if architecture == "amd64" else f"{recipe.environment}-{architecture}"
 
 
 def _blocked(name: str, error: EggcrateError) -> Planned:
@@ -173,7 +173,11 @@ def _explained(recipe: Recipe, registry: Registry, *, forced: bool) -> Planned:
     if forced:
         return replace(told, reasons=(Reason.FORCED,))
     packages = {item.name: item.version for item in recipe.distributions}
-    candidates = registry.published(name_of(recipe))
+    candidates = [
+        one
+        for one in registry.published(recipe.environment)
+        if one.platform == str(recipe.target.platform)
+    ]
     if not candidates:
         return replace(told, reasons=(Reason.NEW,))
     nearest = _nearest(candidates, packages)
@@ -210,6 +214,7 @@ def read_published(tag: str, digest: str, annotations: Mapping[str, str]) -> Pub
             tag=tag,
             digest=digest,
             key=annotations[image.KEY],
+            platform=annotations.get(image.PLATFORM, ""),
             base=annotations.get("org.opencontainers.image.base.name", ""),
             base_key=annotations.get(image.BASE_KEY, ""),
             packages={str(name): str(version) for name, version in packages.items()},

@@ -39,10 +39,14 @@ class Recipe:
     allow_overlap: tuple[str, ...]
     system_key: str = ""
     """Hash of the lock of the environment's own system packages; empty when it has none."""
+    sdist_key: str = ""
+    """Hash of what its sdists are built with; empty when all its packages are wheels."""
 
     def document(self) -> dict[str, Any]:
         """The recipe as it is hashed."""
+        sdists = {"sdists": self.sdist_key} if self.sdist_key else {}
         return {
+            **sdists,
             "recipe": RECIPE_VERSION,
             "environment": self.environment,
             "platform": str(self.target.platform),
@@ -65,7 +69,12 @@ class Recipe:
     @property
     def tag(self) -> str:
         """The immutable tag of the image."""
-        return f"key-{self.key[:32]}"
+        return tag_of(self.key)
+
+
+def tag_of(key: str) -> str:
+    """The immutable tag of the image with this key."""
+    return f"key-{key[:32]}"
 
 
 def canonical(document: Any) -> bytes:

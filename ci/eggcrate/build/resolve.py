@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
@@ -13,6 +14,7 @@ from eggcrate.build.recipe import Recipe, canonical
 from eggcrate.errors import ConfigError, EggcrateError, LockStaleError
 from eggcrate.packages.debian.lockfile import base_lock, read_base_lock
 from eggcrate.packages.debian.values import lock_key
+from eggcrate.packages.distribution import Distribution, Kind
 from eggcrate.packages.poetry_lock import read_lock
 from eggcrate.packages.selection import distribution, select
 from eggcrate.packages.target import Platform, Target
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from eggcrate.packages.debian.values import BaseLock
     from eggcrate.repo.values import Base, Environment
 
+BACKENDS = Path(__file__).parent / "backends"
+"""Project and lock of the build backends that sdists are built with."""
+SDIST_VERSION = 1
+"""Raised whenever the same sdist and backends would give another wheel."""
 BASE_VERSION = 1
 """Raised whenever the same Debian packages would give other base layers."""
 
@@ -87,6 +93,7 @@ def resolve(environment: Environment, bases: Mapping[str, Base], platform: Platf
         environment.pyproject_path, groups=environment.groups, extras=environment.extras
     )
     packages = select(lock, wanted, base.target, groups=environment.groups)
+    distributions = tuple(distribution(package, base.target) for package in packages)
     system = _system(environment, base)
     recipe = Recipe(
         environment=environment.name,
@@ -94,12 +101,26 @@ def resolve(environment: Environment, bases: Mapping[str, Base], platform: Platf
         base=base.name,
         base_key=base.key,
         interpreter=base.interpreter,
-        distributions=tuple(distribution(package, base.target) for package in packages),
+        distributions=distributions,
         compile=environment.compile,
         allow_overlap=environment.allow_overlap,
         system_key=lock_key(system.packages.get(str(platform), ())) if system else "",
+        sdist_key=_sdist_key(distributions, base.target),
     )
     return Resolved(environment=environment, base=base, system=system, recipe=recipe)
+
+
+def _sdist_key(distributions: Sequence[Distribution], target: Target) -> str:
+    """What sdists are built with, which no lock of the environment names.
+
+    Backends are pure Python, so that it is the same on every machine.
+    """
+    if all(item.kind is Kind.WHEEL for item in distributions):
+        return ""
+    wanted = read_wanted(BACKENDS / "pyproject.toml", groups=("main",), extras=())
+    packages = select(read_lock(BACKENDS / "poetry.lock"), wanted, target)
+    pins = [distribution(package, target).sha256 for package in packages]
+    return hashlib.sha256(canonical([SDIST_VERSION, pins])).hexdigest()
 
 
 def pick_base(environment: Environment, bases: Mapping[str, Base]) -> Base:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from eggcrate.build.bases import for_this_machine
 from eggcrate.build.recipe import canonical
-from eggcrate.build.resolve import resolve
+from eggcrate.build.resolve import BACKENDS, SDIST_VERSION, resolve
 from eggcrate.errors import RuntimeUnavailableError, UnsupportedPackageError
 from eggcrate.files import atomic_write, sha256_file
 from eggcrate.packages.cache import cached_path
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from eggcrate.build.workshop import Workshop
     from eggcrate.runtimes.protocol import Result, Runtime
 
-BUILD_VERSION = 1
-"""Raised whenever the same sdist and backends would give another wheel."""
-_FOLDER = Path(__file__).parent / "backends"
 _LIMITS = Limits(memory=4 << 30, seconds=900)
 _PURE = "-none-any.whl"
 _OUT = "/eggcrate/out"
@@ -72,7 +69,7 @@ def built_wheels(
     builder = _builder(resolved, workshop)
     wheels: dict[Distribution, Path] = {}
     for sdist in sdists:
-        identity = canonical([BUILD_VERSION, sdist.sha256, builder.recipe.key])
+        identity = canonical([SDIST_VERSION, sdist.sha256, builder.recipe.key])
         record = workshop.cache / "built" / f"{hashlib.sha256(identity).hexdigest()}.json"
         wheel = _load(record, sdist, workshop)
         if wheel is None:
@@ -86,7 +83,7 @@ def _builder(resolved: Resolved, workshop: Workshop) -> Resolved:
     base = for_this_machine(resolved.base, workshop)
     environment = Environment(
         name="eggcrate-backends",
-        path=_FOLDER,
+        path=BACKENDS,
         description="",
         requires_python="",
         dependencies=(),
@@ -141,7 +138,7 @@ def _command(sdist: Path, out: Path) -> Command:
         limits=_LIMITS,
         env={"SOURCE_DATE_EPOCH": "315532800", "PYTHONHASHSEED": "0"},
         mounts=(
-            Mount(source=_FOLDER / "build_wheel.py", target="/eggcrate/build_wheel.py"),
+            Mount(source=BACKENDS / "build_wheel.py", target="/eggcrate/build_wheel.py"),
             Mount(source=sdist, target=inside),
             Mount(source=out, target=_OUT, writable=True),
         ),

@@ -21,6 +21,7 @@ from eggcrate.errors import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
     EggcrateError,
+    UsageError,
 )
 from eggcrate.files import disk_error
 from eggcrate.progress import Console
@@ -80,13 +81,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None, console: Console) -> int:
+    given = list(sys.argv[1:] if argv is None else argv)
+    end = given.index("--") if "--" in given else len(given)
     try:
-        arguments = parser().parse_args(argv)
+        arguments = parser().parse_args(given[:end])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    arguments.rest = tuple(given[end + 1 :])
     if arguments.verb is None:
         parser().print_help(sys.stderr)
         return EXIT_USAGE
+    if arguments.rest and not getattr(arguments, "takes_rest", False):
+        raise UsageError(f"eggcrate {arguments.verb} takes no arguments after --")
     context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
     return int(arguments.run(arguments, context))
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eggcrate.build.engine import build_all
-from eggcrate.build.resolve import resolve_all
+from eggcrate.build.local import LocalRegistry
+from eggcrate.build.published import RemoteRegistry, image_of, known_holders, publish
 from eggcrate.build.workshop import Workshop
+from eggcrate.cli.plan import add_platform, add_registry, decide
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
-from eggcrate.packages.target import Platform
-from eggcrate.repo.monorepo import pick
 from eggcrate.report import build as report
 
 if TYPE_CHECKING:
     import argparse
 
-    from eggcrate.build.engine import BuildResult
     from eggcrate.cli.context import Context
 
 
@@ -23,19 +22,22 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
     verb = verbs.add_parser(
         "build",
-        help="build images into the local store",
+        help="build images into the local store, and publish them",
         description="Build the images of environments into the checkout's store, an OCI image "
         "layout. What is there already is not built again.",
     )
     verb.add_argument("environments", nargs="*", metavar="ENV")
     verb.add_argument("--all", action="store_true", help="every environment")
     verb.add_argument(
-        "--platform",
-        action="append",
-        metavar="OS/ARCH",
-        help="instead of the environments' own platforms, such as linux/arm64; may be repeated",
+        "--changed",
+        action="store_true",
+        help="only what the plan says: environments whose image is not published",
     )
+    verb.add_argument("--push", action="store_true", help="publish the images in the registry")
+    add_platform(verb)
+    add_registry(verb)
     add_locked(verb)
+    verb.add_argument("--force", action="store_true", help="with --changed: all of them")
     verb.add_argument("--dry-run", action="store_true", help="show what would be built")
     verb.add_argument("--json", action="store_true", help="print eggcrate.build/1")
     verb.set_defaults(run=run)
@@ -65,25 +67,34 @@ def workshop(context: Context, *, locked: bool) -> Workshop:
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
-    """Build what was asked for."""
-    if not arguments.environments and not arguments.all:
-        raise UsageError("name the environments to build, or say --all")
-    monorepo = context.monorepo
-    broken = {
-        name.removeprefix("environments/"): error
-        for name, error in monorepo.broken.items()
-        if name.startswith("environments/")
-    }
-    names = pick("environment", arguments.environments, {*monorepo.environments, *broken})
-    platforms = [Platform.parse(text) for text in arguments.platform or ()] or None
-    chosen = {name: monorepo.environments[name] for name in names if name not in broken}
-    resolved, failed = resolve_all(chosen, monorepo.bases, platforms)
-    failed |= {name: broken[name] for name in names if name in broken}
-    results: list[BuildResult] = build_all(
-        resolved, failed, workshop(context, locked=arguments.locked), dry_run=arguments.dry_run
-    )
+    """Decide, build, publish, report."""
+    if not (arguments.environments or arguments.all or arguments.changed):
+        raise UsageError("name the environments to build, or say --all or --changed")
+    with context.open_remote(arguments.registry) as remote:
+        if arguments.push and remote is None:
+            raise UsageError(
+                "there is no registry to push to",
+                hint="set registry under [tool.eggcrate] in pyproject.toml, EGGCRATE_REGISTRY, "
+                "or --registry HOST/PATH",
+            )
+        against = RemoteRegistry(remote) if remote else LocalRegistry(context.store)
+        plan = decide(arguments, context, against)
+        wanted = plan.to_build if arguments.changed else plan.resolved
+        failed = {item.environment: item.error for item in plan.environments if item.error}
+        shop = workshop(context, locked=arguments.locked)
+        results = build_all(wanted, failed, shop, dry_run=arguments.dry_run)
+        published = []
+        if arguments.push and remote and not arguments.dry_run:
+            published = publish(
+                [image_of(result) for result in results if result.good],
+                layout=context.store,
+                remote=remote,
+                holders=known_holders(remote, plan.published) if wanted else {},
+                progress=context.progress,
+            )
     if arguments.json:
-        context.show_json("eggcrate.build/1", report.document(results))
+        context.show_json("eggcrate.build/1", report.document(results, published))
     else:
-        context.show(report.summary(results))
-    return EXIT_OK if all(result.good for result in results) else EXIT_FAILURE
+        context.show(report.summary(results, published))
+    good = all(one.good for one in results) and not any(one.error for one in published)
+    return EXIT_OK if good else EXIT_FAILURE

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from eggcrate.build.local import LocalRegistry
+from eggcrate.build.published import RemoteRegistry
 from eggcrate.packages.cache import fetch
 from eggcrate.packages.indexes import Indexes
 from eggcrate.packages.pip_config import PipConfig, read_pip_config
 from eggcrate.registry.layout import Layout
+from eggcrate.registry.remote import Remote
 from eggcrate.repo.monorepo import Monorepo, find_root, read_monorepo
 from eggcrate.repo.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from eggcrate.build.plan import Registry
     from eggcrate.packages.distribution import Distribution
     from eggcrate.progress import Progress
 
@@ -57,6 +62,22 @@ class Context:
     def store(self) -> Layout:
         """The checkout's image store."""
         return Layout(self.settings.store)
+
+    @contextlib.contextmanager
+    def open_remote(self, prefix: str | None = None) -> Iterator[Remote | None]:
+        """The registry of the flag or the setting; nothing when there is none."""
+        prefix = prefix if prefix is not None else self.settings.registry
+        if not prefix:
+            yield None
+            return
+        with Remote(prefix) as remote:
+            yield remote
+
+    @contextlib.contextmanager
+    def open_registry(self, prefix: str | None = None) -> Iterator[Registry]:
+        """What a plan asks: the registry, or without one the local store."""
+        with self.open_remote(prefix) as remote:
+            yield RemoteRegistry(remote) if remote else LocalRegistry(self.store)
 
     def fetch(self, distributions: Iterable[Distribution]) -> dict[Distribution, Path]:
         """Have distributions on disk."""

@@ -36,6 +36,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="prove every component in every compatible image",
         description="Build what is missing, then run the tests of each component inside each "
         "image whose lock satisfies what the component needs.",
+        epilog="Arguments after -- are pytest's: eggcrate matrix -- -k name",
     )
     verb.add_argument(
         "--component", action="append", default=[], metavar="NAME", help="only this one; repeatable"
@@ -56,10 +57,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_locked(verb)
     verb.add_argument("--json", action="store_true", help=f"print {_SCHEMA}")
-    verb.add_argument(
-        "pytest", nargs="*", metavar="-- PYTEST", help="arguments for pytest, after --"
-    )
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, takes_rest=True)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
@@ -88,7 +86,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             memory=context.settings.memory,
             seconds=context.settings.timeout,
             workers=context.settings.workers,
-            arguments=tuple(arguments.pytest),
+            arguments=arguments.rest,
         ),
         built=watch.built,
         started=watch.started,
@@ -117,7 +115,8 @@ class _Watch:
         if any(image.verdict is not Verdict.UP_TO_DATE for image in images):
             self._progress.info(f"\n{build_summary(images)}\n")
         else:
-            self._progress.info(f"{len(images)} images are up to date")
+            count = len(images)
+            self._progress.info(f"{count} image{' is' if count == 1 else 's are'} up to date")
 
     def started(self, cell: Cell) -> None:
         """A cell is begun."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eggcrate.build.history import git_sentences
-from eggcrate.build.local import LocalRegistry
 from eggcrate.build.plan import make_plan
 from eggcrate.build.resolve import resolve_all
 from eggcrate.cli.context import print_json
@@ -18,7 +17,7 @@ from eggcrate.report import plan as report
 if TYPE_CHECKING:
     import argparse
 
-    from eggcrate.build.plan import Plan
+    from eggcrate.build.plan import Plan, Registry
     from eggcrate.cli.context import Context
 
 
@@ -34,17 +33,42 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument("environments", nargs="*", metavar="ENV", help="default: all of them")
     verb.add_argument("--explain", metavar="ENV", help="say it in sentences")
     verb.add_argument("--base", metavar="REF", help="explain against this git revision as well")
-    verb.add_argument("--platform", action="append", metavar="OS/ARCH")
+    add_platform(verb)
+    add_registry(verb)
     verb.add_argument("--force", action="store_true", help="build even what is up to date")
     verb.add_argument("--json", action="store_true", help="print eggcrate.plan/1")
     verb.set_defaults(run=run)
 
 
+def add_platform(verb: argparse.ArgumentParser) -> None:
+    """Add ``--platform``."""
+    verb.add_argument(
+        "--platform",
+        action="append",
+        metavar="OS/ARCH",
+        help="instead of the environments' own platforms, such as linux/arm64; may be repeated",
+    )
+
+
+def add_registry(verb: argparse.ArgumentParser) -> None:
+    """Add ``--registry``."""
+    verb.add_argument(
+        "--registry",
+        metavar="HOST/PATH",
+        help="where images are published (default: the setting; without one, the local store)",
+    )
+
+
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Print the plan."""
+    with context.open_registry(arguments.registry) as registry:
+        return _run(arguments, context, registry)
+
+
+def _run(arguments: argparse.Namespace, context: Context, registry: Registry) -> int:
     if arguments.explain:
         arguments.environments = [*arguments.environments, arguments.explain]
-    plan = decide(arguments, context)
+    plan = decide(arguments, context, registry)
     git = Git(root=context.root)
     told: dict[str, tuple[str, ...]] = {}
     if arguments.base:
@@ -62,7 +86,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     return EXIT_FAILURE if plan.blocked else EXIT_OK
 
 
-def decide(arguments: argparse.Namespace, context: Context) -> Plan:
+def decide(arguments: argparse.Namespace, context: Context, registry: Registry) -> Plan:
     """Read the repository and what is published, and decide."""
     monorepo = context.monorepo
     broken = {
@@ -79,7 +103,7 @@ def decide(arguments: argparse.Namespace, context: Context) -> Plan:
     return make_plan(
         resolved,
         {**failed, **{name: broken[name] for name in names if name in broken}},
-        LocalRegistry(context.store),
+        registry,
         known=known,
         deleted=deleted,
         force=arguments.force,

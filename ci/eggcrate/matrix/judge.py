@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _USAGE, _NO_TESTS = 4, 5
 _SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
 _USAGE_LINE = re.compile(r"^ERROR: |: error: ")
+_ERROR = re.compile(r"^E\s+(\w[\w.]*(?:Error|Exception|Warning|Exit)\b.*)$", re.MULTILINE)
 _LOADING = re.compile(r"^ImportError while loading conftest '.*?([^/']+/[^/']+)'", re.MULTILINE)
 
 
@@ -67,13 +68,19 @@ def _summary(output: str) -> list[str]:
         word, _, rest = line.partition(" ")
         if word in {"FAILED", "ERROR"}:
             found.append(re.sub(r"^components/\w+/(tests/)?", "", rest))
+    if found and " - " not in found[0]:  # pytest leaves out why a module cannot be imported
+        found[0] += f" - {_error(output)}"
     return found
+
+
+def _error(output: str) -> str:
+    found = _ERROR.search(output)
+    return found[1] if found else "see its log"
 
 
 def _usage(output: str) -> str:
     if found := _LOADING.search(output):
-        errors = [line[1:].strip() for line in output.splitlines() if line.startswith("E ")]
-        return f"{found[1]} cannot be imported" + (f": {errors[-1]}" if errors else "")
+        return f"{found[1]} cannot be imported: {_error(output)}"
     told = [
         line for line in output.splitlines() if line.startswith("ERROR: ") or ": error: " in line
     ]

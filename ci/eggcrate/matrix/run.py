@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PYTHON = "/opt/env/bin/python"
 _MEMORY_PER_WORKER = 0.9
-_COLUMNS = "120"  # pytest cuts the reasons in its summary at this width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +71,8 @@ def command_of(component: Component, cell: Cell, bench: Bench) -> Command:
             "PYTHONPATH": "/eggcrate/repo",
             "PYTHONDONTWRITEBYTECODE": "1",
             # OpenMP's threads spin while they wait: with more of them than processors, cells
-            # side by side took ten times as long (docs/measurements.md).
+            # side by side took ten times as long.
             "OMP_NUM_THREADS": str(bench.threads),
-            "COLUMNS": _COLUMNS,
         },
         mounts=(
             Mount(source=bench.root / "components", target="/eggcrate/repo/components"),

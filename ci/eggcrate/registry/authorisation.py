@@ -138,7 +138,7 @@ class Authorisation:
                 f"registry {self._host} wants its log-in sent in the clear to {self._realm}",
                 hint="use a registry with TLS",
             )
-        asked = [("service", self._service)] if self._service else []
+        asked = {"service": self._service} if self._service else {}
         try:
             if credentials and credentials.identity_token:
                 form = {
@@ -146,14 +146,13 @@ class Authorisation:
                     "refresh_token": credentials.identity_token,
                     "client_id": "eggcrate",
                     "scope": " ".join(sorted(scopes)),
-                    **dict(asked),
+                    **asked,
                 }
                 answer = self._client.post(realm, data=form)
             else:
-                asked += [("scope", scope) for scope in sorted(scopes)]
                 headers = {"authorization": credentials.header} if credentials else {}
                 answer = self._client.get(
-                    realm.copy_merge_params(httpx2.QueryParams(asked)),
+                    realm.copy_merge_params({**asked, "scope": sorted(scopes)}),
                     headers=headers,
                     follow_redirects=True,
                 )

@@ -29,73 +29,73 @@ class PushReport:
     existed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Push:
+    """One image on its way."""
+
+    remote: Remote
+    layout: Layout
+    name: str
+    mount_from: Mapping[str, Sequence[str]]
+    done: dict[str, Pushed]
+
+
 def push_image(
     remote: Remote,
     layout: Layout,
     digest: str,
     name: str,
+    *,
     tags: Sequence[str],
     mount_from: Mapping[str, Sequence[str]],
 ) -> PushReport:
     """See :meth:`eggcrate.registry.remote.Remote.push_image`."""
-    pushed: dict[str, Pushed] = {}
-    content, media_type = _push_tree(remote, layout, digest, name, mount_from, pushed)
+    push = _Push(remote=remote, layout=layout, name=name, mount_from=mount_from, done={})
+    content, media_type = _push_tree(push, digest)
     for tag in tags:
         remote.put_manifest(name, tag, content, media_type)
-    outcomes = [blob.outcome for blob in pushed.values()]
+    outcomes = [blob.outcome for blob in push.done.values()]
     return PushReport(
         digest=digest,
         tags=tuple(tags),
-        new_bytes=sum(blob.bytes for blob in pushed.values()),
+        new_bytes=sum(blob.bytes for blob in push.done.values()),
         uploaded=outcomes.count(Outcome.UPLOADED),
         mounted=outcomes.count(Outcome.MOUNTED),
         existed=outcomes.count(Outcome.EXISTED),
     )
 
 
-def _push_tree(
-    remote: Remote,
-    layout: Layout,
-    digest: str,
-    name: str,
-    mount_from: Mapping[str, Sequence[str]],
-    pushed: dict[str, Pushed],
-) -> tuple[bytes, str]:
+def _push_tree(push: _Push, digest: str) -> tuple[bytes, str]:
     """Publish a manifest by its digest; of an index first what it consists of."""
-    content = layout.read_blob(digest)
-    parsed = oci.parse(content, f"the manifest of {name}")
+    content = push.layout.read_blob(digest)
+    parsed = oci.parse(content, f"the manifest of {push.name}")
     media_type = oci.media_type_of(content)
     if isinstance(parsed, oci.Index):
         for child in parsed.manifests:
-            _push_tree(remote, layout, child.digest, name, mount_from, pushed)
+            _push_tree(push, child.digest)
     else:
-        # The configuration goes last: its presence is what some tools take for the image's.
-        _push_blobs(remote, layout, name, parsed.layers, mount_from, pushed)
-        _push_blobs(remote, layout, name, (parsed.config,), mount_from, pushed)
-    remote.put_manifest(name, digest, content, media_type)
+        _push_blobs(push, (parsed.config, *parsed.layers))
+    push.remote.put_manifest(push.name, digest, content, media_type)
     return content, media_type
 
 
-def _push_blobs(
-    remote: Remote,
-    layout: Layout,
-    name: str,
-    blobs: Sequence[Descriptor],
-    mount_from: Mapping[str, Sequence[str]],
-    pushed: dict[str, Pushed],
-) -> None:
-    unique = {blob.digest: blob for blob in blobs if blob.digest not in pushed}
+def _push_blobs(push: _Push, blobs: Sequence[Descriptor]) -> None:
+    remote, name = push.remote, push.name
+    unique = {blob.digest: blob for blob in blobs if blob.digest not in push.done}
     missing = {blob.digest for blob in remote.missing_blobs(name, unique.values())}
     existed = Pushed(outcome=Outcome.EXISTED, bytes=0)
-    pushed.update({digest: existed for digest in unique if digest not in missing})
+    push.done.update({digest: existed for digest in unique if digest not in missing})
     # The largest first: what is uploaded last should not be what takes longest.
     wanted = sorted(
         (unique[digest] for digest in missing), key=lambda blob: (-blob.size, blob.digest)
     )
-    done = remote.each(
+    outcomes = remote.each(
         lambda blob: remote.push_new_blob(
-            name, layout.blob_path(blob.digest), blob, mount_from.get(blob.digest, ())
+            name,
+            push.layout.blob_path(blob.digest),
+            blob,
+            push.mount_from.get(blob.digest, ()),
         ),
         wanted,
     )
-    pushed.update({blob.digest: outcome for blob, outcome in zip(wanted, done, strict=True)})
+    push.done.update({blob.digest: done for blob, done in zip(wanted, outcomes, strict=True)})

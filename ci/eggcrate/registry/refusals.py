@@ -69,7 +69,7 @@ def explain(
             why=f"tags of this repository are immutable; {answered}",
             hint="push under another tag, or make the repository's tags mutable",
         )
-    if is_full(status, body) or status == _TOO_LARGE:
+    if _is_full(status, body) or status == _TOO_LARGE:
         return NoRoomError(
             f"registry {wanted.host} has no room for {wanted.what} of {wanted.repository}",
             why=answered,
@@ -80,25 +80,22 @@ def explain(
     if status in (_UNAUTHORISED, _FORBIDDEN):
         return denied(wanted, answered)
     if status in TRANSIENT:
-        return RegistryUnreachableError(
-            f"registry {wanted.host} does not give {wanted.what} of {wanted.repository} now"
-            if not wanted.write
-            else f"registry {wanted.host} does not take {wanted.what} of {wanted.repository} now",
-            why=answered,
-            hint="too many requests at once: try again in some minutes"
-            if status == _TOO_MANY
-            else "try again in some minutes",
-        )
+        return _busy(wanted, status, answered)
     if "text/html" in (headers or {}).get("content-type", ""):
         return not_a_registry(wanted.host, answered)
-    if status == _NOT_FOUND:
-        return _not_found(wanted, said)
-    return RegistryError(
-        f"registry {wanted.host} refuses {wanted.what} of {wanted.repository}", why=answered
-    )
+    return _not_found(wanted, said) if status == _NOT_FOUND else _refused(wanted, answered)
 
 
-def is_full(status: int, body: bytes) -> bool:
+def may_heal(status: int, body: bytes) -> bool:
+    """Whether another attempt may be answered otherwise."""
+    # CNCF Distribution writes its links in place: while somebody else pushes the same blob, a
+    # manifest that names it can be refused.
+    if "MANIFEST_BLOB_UNKNOWN" in _said(body):
+        return True
+    return status in TRANSIENT and not _is_full(status, body)
+
+
+def _is_full(status: int, body: bytes) -> bool:
     """Whether an answer says that the disk or quota is full, which no new attempt changes."""
     return status == _NO_ROOM or (
         status not in (_TOO_MANY, _NOT_FOUND) and _mentions(_said(body), _FULL)
@@ -133,17 +130,29 @@ def not_a_registry(host: str, why: str) -> NotARegistryError:
     )
 
 
+def _busy(wanted: Wanted, status: int, answered: str) -> RegistryError:
+    does = "take" if wanted.write else "give"
+    many = "too many requests at once: " if status == _TOO_MANY else ""
+    return RegistryUnreachableError(
+        f"registry {wanted.host} does not {does} {wanted.what} of {wanted.repository} now",
+        why=answered,
+        hint=f"{many}try again in some minutes",
+    )
+
+
+def _refused(wanted: Wanted, why: str, *, hint: str = "") -> RegistryError:
+    return RegistryError(
+        f"registry {wanted.host} refuses {wanted.what} of {wanted.repository}", why=why, hint=hint
+    )
+
+
 def _not_found(wanted: Wanted, said: str) -> RegistryError:
     if not wanted.write:
         return RegistryError(
             f"registry {wanted.host} has no {wanted.repository}{_at(wanted.what)}", why=said
         )
     if "BLOB_UNKNOWN" in said or "BLOB_UPLOAD" in said:
-        return RegistryError(
-            f"registry {wanted.host} refuses {wanted.what} of {wanted.repository}",
-            why=said,
-            hint="something was deleted there meanwhile: push again",
-        )
+        return _refused(wanted, said, hint="something was deleted there meanwhile: push again")
     hint = f"create it in the registry, or correct the prefix {wanted.image}"
     if is_google(wanted.host):
         name = wanted.repository.split("/")[1:2]

@@ -115,7 +115,7 @@ class Remote:
         )
 
     def tags(self, name: str) -> tuple[str, ...]:
-        """Every tag of an image, all pages; none for one that the registry does not have."""
+        """Every tag of an image, sorted, all pages; none for one that the registry does not have."""
         repository = self.address.repository(name)
         call = Call(
             method="GET",
@@ -123,7 +123,7 @@ class Remote:
             repository=repository,
             what="its tags",
         )
-        return tuple(self._listed(call, "tags") or ())
+        return tuple(sorted(self._listed(call, "tags") or ()))
 
     def names(self) -> tuple[str, ...] | None:
         """Every image under the prefix; ``None`` when the registry keeps no catalogue."""
@@ -135,7 +135,7 @@ class Remote:
         start = f"{self.address.path}/" if self.address.path else ""
         if found is None:
             return None
-        return tuple(item.removeprefix(start) for item in found if item.startswith(start))
+        return tuple(sorted(item.removeprefix(start) for item in found if item.startswith(start)))
 
     def has_blob(self, name: str, digest: str, size: int) -> bool:
         """Whether an image's repository has a blob."""
@@ -259,7 +259,7 @@ class Remote:
             tags: what it is to be found under besides its digest.
             mount_from: for a blob's digest the images under this prefix that may have it.
         """
-        return push_image(self, layout, digest, name, tags, mount_from or {})
+        return push_image(self, layout, digest, name, tags=tags, mount_from=mount_from or {})
 
     def delete(self, name: str, digest: str) -> bool:
         """Delete a manifest and the tags that stand for it; false when there was none.

@@ -18,8 +18,8 @@ from eggcrate.errors import RegistryError, RegistryUnreachableError, TlsError
 from eggcrate.registry.address import is_loopback
 from eggcrate.registry.authorisation import Authorisation
 from eggcrate.registry.credentials import find_credentials
-from eggcrate.registry.refusals import Wanted, denied, explain, is_full, not_a_registry
-from eggcrate.retries import TRANSIENT, Retries, TransientError, retry_after
+from eggcrate.registry.refusals import Wanted, denied, explain, may_heal, not_a_registry
+from eggcrate.retries import Retries, TransientError, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -288,7 +288,7 @@ class Session:
             if status == _UNAUTHORISED
             else explain(wanted, status, body, response.headers)
         )
-        if status in TRANSIENT and not is_full(status, body):
+        if may_heal(status, body):
             pause = retry_after(response.headers.get("retry-after", ""))
             raise TransientError(f"it answered {status}", retry_after=pause) from error
         raise error

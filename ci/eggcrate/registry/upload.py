@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import IntegrityError, RegistryError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from eggcrate.registry.oci import Descriptor
     from eggcrate.registry.session import Session
 
-_PUSH = ("pull", "push")
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
 _BAD, _NOT_FOUND, _NOT_ALLOWED, _BAD_RANGE, _NOT_IMPLEMENTED = 400, 404, 405, 416, 501
 _LOST = frozenset({_BAD, _NOT_FOUND, _NOT_ALLOWED, _BAD_RANGE, _NOT_IMPLEMENTED})
@@ -75,6 +74,30 @@ class _Upload:
     """Bytes that the registry has already."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """A blob on its way into a repository."""
+
+    session: Session
+    repository: str
+    path: Path
+    blob: Descriptor
+    uploads: Uploads
+
+    def call(self, method: str, path: str) -> Call:
+        return Call(
+            method=method,
+            path=path,
+            repository=self.repository,
+            what=f"blob {self.blob.digest}",
+            actions=("pull", "push"),
+        )
+
+    @property
+    def start(self) -> Call:
+        return self.call("POST", f"/v2/{self.repository}/blobs/uploads/")
+
+
 def has_blob(session: Session, repository: str, blob: Descriptor, *, patient: bool = True) -> bool:
     """Whether the repository has the blob, with the right size where the registry tells it."""
     call = Call(
@@ -113,151 +136,102 @@ def push_blob(
         RegistryError: the registry does not take it.
         IntegrityError: the file is not what its digest says.
     """
-    opened: list[_Upload] = []
+    job = _Job(session=session, repository=repository, path=path, blob=blob, uploads=uploads)
+    opened: _Upload | None = None
     for source in mount_from:
         if source == repository:
             continue
-        answer = _mount(session, repository, blob, source)
+        answer = _mount(job, source)
+        if opened and answer:
+            _cancel(job, opened)
+            opened = None
         if answer and answer.status_code == _CREATED:
-            for upload in opened:
-                _cancel(session, repository, upload)
             return Pushed(outcome=Outcome.MOUNTED, bytes=0)
-        if answer and (location := answer.headers.get("location")):
-            for upload in opened:
-                _cancel(session, repository, upload)
-            opened = [_Upload(location=location)]
-    if path.stat().st_size != blob.size:
+        if answer and "location" in answer.headers:
+            opened = _Upload(location=answer.headers["location"])
+    if _size(path) != blob.size:
         raise _damaged(path, blob)
-    _upload(session, repository, path, blob, uploads, opened[0] if opened else None)
+    _upload(job, opened)
     return Pushed(outcome=Outcome.UPLOADED, bytes=blob.size)
 
 
-def _mount(
-    session: Session, repository: str, blob: Descriptor, source: str
-) -> httpx2.Response | None:
-    call = Call(
-        method="POST",
-        path=f"/v2/{repository}/blobs/uploads/?mount={blob.digest}&from={source}",
-        repository=repository,
-        what=f"blob {blob.digest}",
-        actions=_PUSH,
-        mount_from=source,
-    )
+def _mount(job: _Job, source: str) -> httpx2.Response | None:
+    path = f"{job.start.path}?mount={job.blob.digest}&from={source}"
     # Not allowed to read the source, or no such source: an upload works all the same, and
     # says by itself when this repository is the one that cannot be written.
     with contextlib.suppress(RegistryError):
-        return session.send(call, _CREATED, _ACCEPTED)
+        call = replace(job.call("POST", path), mount_from=source)
+        return job.session.send(call, _CREATED, _ACCEPTED)
     return None
 
 
-def _upload(
-    session: Session,
-    repository: str,
-    path: Path,
-    blob: Descriptor,
-    uploads: Uploads,
-    upload: _Upload | None,
-) -> None:
-    start = Call(
-        method="POST",
-        path=f"/v2/{repository}/blobs/uploads/",
-        repository=repository,
-        what=f"blob {blob.digest}",
-        actions=_PUSH,
-    )
+def _upload(job: _Job, upload: _Upload | None) -> None:
     failures = 0
     while True:
         try:
             if upload is None:
-                answer = session.send(start, _ACCEPTED, patient=False)
+                answer = job.session.send(job.start, _ACCEPTED, patient=False)
                 upload = _Upload(location=_location(answer))
-            if uploads is Uploads.CHUNKED or upload.offset:
-                upload = _send_chunks(session, repository, path, blob, uploads, upload)
-                _close(session, repository, path, blob, upload, whole=False)
-            else:
-                _close(session, repository, path, blob, upload, whole=True)
+            whole = job.uploads is not Uploads.CHUNKED and not upload.offset
+            if not whole:
+                upload = _send_chunks(job, upload)
+            _close(job, upload, whole=whole)
         except TransientError as error:
             before = upload.offset if upload else 0
-            session.pause(start, error, failures + 1)
-            if _arrived(session, repository, blob):
+            failures += 1
+            job.session.pause(job.start, error, failures)
+            if _arrived(job):
                 return
-            upload = (
-                None
-                if isinstance(error, _LostError) or uploads is Uploads.MONOLITHIC
-                else _resumed(session, repository, upload)
-            )
-            grown = (upload.offset if upload else 0) - before
-            failures = 0 if grown >= PROGRESS else failures + 1
+            restart = isinstance(error, _LostError) or job.uploads is Uploads.MONOLITHIC
+            upload = None if restart or upload is None else _resumed(job, upload)
+            if upload and upload.offset - before >= PROGRESS:
+                failures = 0
         else:
             return
 
 
-def _send_chunks(
-    session: Session,
-    repository: str,
-    path: Path,
-    blob: Descriptor,
-    uploads: Uploads,
-    upload: _Upload,
-) -> _Upload:
+def _send_chunks(job: _Job, upload: _Upload) -> _Upload:
     """Send what the registry has not got, in one request or, when CHUNKED, in several."""
-    step = _CHUNK if uploads is Uploads.CHUNKED else blob.size
-    while upload.offset < blob.size:
-        length = min(step, blob.size - upload.offset)
-        last = upload.offset + length - 1
-        call = Call(
-            method="PATCH",
-            path=upload.location,
-            repository=repository,
-            what=f"blob {blob.digest}",
-            actions=_PUSH,
-            headers={**_BINARY, "content-range": f"{upload.offset}-{last}"},
-            body=_Part(path, upload.offset, length),
+    size = job.blob.size
+    step = _CHUNK if job.uploads is Uploads.CHUNKED else size
+    while upload.offset < size:
+        length = min(step, size - upload.offset)
+        end = upload.offset + length
+        call = replace(
+            job.call("PATCH", upload.location),
+            headers={**_BINARY, "content-range": f"{upload.offset}-{end - 1}"},
+            body=_Part(job.path, upload.offset, length),
             length=length,
         )
-        answer = session.send(call, _CREATED, _ACCEPTED, _NO_CONTENT, *_LOST, patient=False)
+        answer = job.session.send(call, _CREATED, _ACCEPTED, _NO_CONTENT, *_LOST, patient=False)
         if answer.status_code in _LOST:
-            raise _lost(session, call, answer)
+            raise _lost(job, answer)
         location = answer.headers.get("location") or upload.location
-        upload = _Upload(location=location, offset=last + 1)
+        upload = _Upload(location=location, offset=end)
     return upload
 
 
-def _close(
-    session: Session,
-    repository: str,
-    path: Path,
-    blob: Descriptor,
-    upload: _Upload,
-    *,
-    whole: bool,
-) -> None:
+def _close(job: _Job, upload: _Upload, *, whole: bool) -> None:
     """End an upload, with all of the blob or with nothing more."""
     separator = "&" if "?" in upload.location else "?"
-    call = Call(
-        method="PUT",
-        path=f"{upload.location}{separator}digest={blob.digest}",
-        repository=repository,
-        what=f"blob {blob.digest}",
-        actions=_PUSH,
+    call = replace(
+        job.call("PUT", f"{upload.location}{separator}digest={job.blob.digest}"),
         headers=_BINARY,
-        body=_Part(path, 0, blob.size) if whole else b"",
-        length=blob.size if whole else 0,
+        body=_Part(job.path, 0, job.blob.size) if whole else b"",
+        length=job.blob.size if whole else 0,
     )
-    answer = session.send(call, _OK, _CREATED, _NO_CONTENT, *_LOST, patient=False)
+    answer = job.session.send(call, _OK, _CREATED, _NO_CONTENT, *_LOST, patient=False)
     if answer.status_code in _LOST:
-        if f"sha256:{sha256_file(path)}" != blob.digest:
-            raise _damaged(path, blob)
-        raise _lost(session, call, answer)
+        if f"sha256:{sha256_file(job.path)}" != job.blob.digest:
+            raise _damaged(job.path, job.blob)
+        raise _lost(job, answer)
 
 
-def _resumed(session: Session, repository: str, upload: _Upload | None) -> _Upload | None:
+def _resumed(job: _Job, upload: _Upload) -> _Upload | None:
     """How far a broken upload has come; nothing when a new one is needed."""
-    if upload is None:
-        return None
     try:
-        call = _upload_call("GET", repository, upload)
-        answer = session.send(call, _OK, _NO_CONTENT, *_LOST, patient=False)
+        call = job.call("GET", upload.location)
+        answer = job.session.send(call, _OK, _NO_CONTENT, *_LOST, patient=False)
     except (RegistryError, TransientError):
         return None
     match = _RANGE.fullmatch(answer.headers.get("range", ""))
@@ -269,29 +243,19 @@ def _resumed(session: Session, repository: str, upload: _Upload | None) -> _Uplo
     return _Upload(location=location, offset=last + 1) if last else None
 
 
-def _arrived(session: Session, repository: str, blob: Descriptor) -> bool:
+def _arrived(job: _Job) -> bool:
     """Whether the blob is there though the answer that said so was lost."""
     try:
-        return has_blob(session, repository, blob, patient=False)
+        return has_blob(job.session, job.repository, job.blob, patient=False)
     except TransientError:
         return False
 
 
-def _cancel(session: Session, repository: str, upload: _Upload) -> None:
+def _cancel(job: _Job, upload: _Upload) -> None:
     # A registry forgets an upload by itself; not every one can be told to.
     with contextlib.suppress(RegistryError, TransientError):
-        call = _upload_call("DELETE", repository, upload)
-        session.send(call, _OK, _NO_CONTENT, *_LOST, patient=False)
-
-
-def _upload_call(method: str, repository: str, upload: _Upload) -> Call:
-    return Call(
-        method=method,
-        path=upload.location,
-        repository=repository,
-        what="an upload",
-        actions=_PUSH,
-    )
+        call = job.call("DELETE", upload.location)
+        job.session.send(call, _OK, _NO_CONTENT, *_LOST, patient=False)
 
 
 def _location(answer: httpx2.Response) -> str:
@@ -323,18 +287,25 @@ class _LostError(TransientError):
     """An upload that cannot be continued; a new one may go well."""
 
 
-def _lost(session: Session, call: Call, answer: httpx2.Response) -> _LostError:
+def _lost(job: _Job, answer: httpx2.Response) -> _LostError:
     wanted = Wanted(
-        host=session.address.host, repository=call.repository, what=call.what, write=True
+        host=job.session.address.host,
+        repository=job.repository,
+        what=job.start.what,
+        write=True,
     )
     error = _LostError(f"the upload ended with {answer.status_code}")
     error.__cause__ = explain(wanted, answer.status_code, answer.content, answer.headers)
     return error
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1
+
+
 def _damaged(path: Path, blob: Descriptor) -> IntegrityError:
     return IntegrityError(
         f"{path} is not the blob {blob.digest}",
-        why="its size or its SHA-256 differs: it was damaged after it was written",
+        why="it is missing, or was damaged after it was written",
         hint="delete it and run `eggcrate build` again",
     )

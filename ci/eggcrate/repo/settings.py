@@ -21,6 +21,7 @@ _DEFAULTS = {
     "jobs": "0",
     "cache": "",
     "store": ".eggcrate/store",
+    "registry": "",
 }
 _RUNTIMES = ("auto", "sandbox", "docker")
 
@@ -50,6 +51,9 @@ class Settings:
     """The user's cache, shared by all checkouts."""
     store: Path
     """The checkout's image store."""
+    registry: str
+    """Where images are published, such as ``REGION-docker.pkg.dev/PROJECT/REPOSITORY``; empty:
+    nowhere, the store stands in for it."""
     origins: tuple[Setting, ...]
 
     @property
@@ -89,6 +93,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         jobs=int(_number(found["jobs"], least=0)),
         cache=(root / found["cache"].value).resolve(),
         store=(root / found["store"].value).resolve(),
+        registry=found["registry"].value,
         origins=tuple(found.values()),
     )
 

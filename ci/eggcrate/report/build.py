@@ -11,14 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eggcrate.build.engine import BuildResult
+    from eggcrate.build.published import PublishResult
 
 _DIGEST = len("sha256:") + 12
 
 
-def summary(results: Sequence[BuildResult]) -> str:
-    """A table of what was built, then the errors."""
-    rows = [
-        (
+def summary(results: Sequence[BuildResult], published: Sequence[PublishResult] = ()) -> str:
+    """A table of what was built and published, then the errors.
+
+    Args:
+        results: of building.
+        published: of publishing; without any, nothing is said about it.
+    """
+    pushed = {(one.image.environment, one.image.platform): one for one in published}
+    rows = []
+    for result in results:
+        row = [
             result.environment,
             result.platform or "-",
             result.verdict.value,
@@ -27,17 +35,32 @@ def summary(results: Sequence[BuildResult]) -> str:
             f"{result.layers_reused}/{result.layers}" if result.layers else "-",
             human_size(result.new_bytes) if result.layers else "-",
             f"{result.seconds:.1f}",
-        )
-        for result in results
-    ]
-    header = ("environment", "platform", "verdict", "digest", "size", "reused", "new", "seconds")
-    text = table(header, rows, right="size reused new seconds")
+        ]
+        rows.append(row + _pushed(pushed.get((result.environment, result.platform)), published))
+    header = ["environment", "platform", "verdict", "digest", "size", "reused", "new", "seconds"]
+    if published:
+        header += ["pushed", "push seconds"]
+    if not rows:
+        return "everything is published already: nothing to build"
+    text = table(header, rows, right="size reused new seconds pushed")
     problems = [f"{result.environment}: {result.error}" for result in results if result.error]
+    problems += [f"{one.image.environment}: {one.error}" for one in published if one.error]
     return "\n\n".join([text, *problems])
 
 
-def document(results: Sequence[BuildResult]) -> dict[str, Any]:
-    """The results as ``eggcrate.build/1``."""
+def _pushed(one: PublishResult | None, published: Sequence[PublishResult]) -> list[str]:
+    if not published:
+        return []
+    if one is None:
+        return ["-", "-"]
+    return [human_size(one.report.new_bytes) if one.report else "FAILED", f"{one.seconds:.1f}"]
+
+
+def document(
+    results: Sequence[BuildResult], published: Sequence[PublishResult] = ()
+) -> dict[str, Any]:
+    """The results as ``eggcrate.build/1``; ``pushed`` is null for what was not."""
+    pushed = {(one.image.environment, one.image.platform): one for one in published}
     return {
         "environments": [
             {
@@ -53,7 +76,23 @@ def document(results: Sequence[BuildResult]) -> dict[str, Any]:
                 "new_bytes": result.new_bytes,
                 "seconds": round(result.seconds, 3),
                 "error": str(result.error) if result.error else "",
+                "pushed": _document(pushed.get((result.environment, result.platform))),
             }
             for result in results
         ]
+    }
+
+
+def _document(one: PublishResult | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    report = one.report
+    return {
+        "tag": one.image.tag,
+        "new_bytes": report.new_bytes if report else 0,
+        "uploaded": report.uploaded if report else 0,
+        "mounted": report.mounted if report else 0,
+        "existed": report.existed if report else 0,
+        "seconds": round(one.seconds, 3),
+        "error": str(one.error) if one.error else "",
     }

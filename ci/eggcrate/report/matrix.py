@@ -159,12 +159,13 @@ def failures(results: Iterable[CellResult]) -> str:
 
 def totals(results: Iterable[CellResult]) -> dict[str, int]:
     """How many cells had each outcome."""
-    return dict(Counter(result.outcome.value for result in results))
+    counts = Counter(result.outcome for result in results)
+    return {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]}
 
 
 def summary(results: Sequence[CellResult]) -> str:
     """One line that says how it went."""
-    counts = ", ".join(f"{count} {word}" for word, count in sorted(totals(results).items()))
+    counts = ", ".join(f"{count} {word}" for word, count in totals(results).items())
     peak = max((result.memory_peak or 0 for result in results), default=0)
     return counts + (f"; at most {human_size(peak)} of memory in a cell" if peak else "")
 

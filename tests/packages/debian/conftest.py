@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.packages.debian import http
 from packages.debian.support import FakeArchive, Signer, serve
 

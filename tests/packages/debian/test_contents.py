@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 
 import pytest
+
 from eggcrate.errors import BaseError, EggcrateError, IntegrityError
 from eggcrate.packages.debian.contents import assemble
 from eggcrate.packages.debian.deb import Deb, parse_deb

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.errors import (
     BaseError,
     IntegrityError,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.errors import ConfigError
 from eggcrate.packages.debian.mirror import configured_mirrors
 

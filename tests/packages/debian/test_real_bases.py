@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from eggcrate.packages.debian.contents import base_entries
 from eggcrate.packages.debian.fetch import fetch_debs
 from eggcrate.packages.debian.lockfile import base_lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from eggcrate.errors import BaseError, IntegrityError
 from eggcrate.packages.debian.archive import Archive, parse_package
 from eggcrate.packages.debian.control import paragraphs, parse_dependencies

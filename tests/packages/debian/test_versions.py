@@ -6,9 +6,10 @@ import shutil
 import subprocess
 
 import pytest
-from eggcrate.packages.debian.versions import satisfies, upstream_version, version_key
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from eggcrate.packages.debian.versions import satisfies, upstream_version, version_key
 
 VERSIONS = st.from_regex(
     r"(?:[0-2]:)?[0-9](?:[0-9a-bZ.+~]|-(?=[0-9a]))*(?:-[0-9a~+.]{1,4})?", fullmatch=True

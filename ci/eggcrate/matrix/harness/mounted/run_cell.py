@@ -4,10 +4,23 @@ Standard library only until pytest is found. The harness's packages come last on
 that a component is tested with what its image holds and nothing newer.
 """
 
+import os
 import sys
 
+REPO = "/eggcrate/repo"
 HARNESS_BROKEN = 86
 """Exit code when pytest cannot start in this image: not the component's fault."""
+
+
+class _Scratch:
+    """Tests run in the scratch folder; pytest starts elsewhere, to tell their names in short."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def pytest_sessionstart(self) -> None:
+        """Move there before anything is collected."""
+        os.chdir(self.folder)
 
 
 def main() -> int:
@@ -20,11 +33,13 @@ def main() -> int:
     except Exception as error:
         print(f"the test harness cannot start in this image: {error!r}", file=sys.stderr)
         return HARNESS_BROKEN
+    scratch = _Scratch(os.getcwd())  # noqa: PTH109 - as it is, without pathlib
+    os.chdir(REPO)
     return int(
         pytest.main(
             [
                 tests,
-                "--rootdir=/eggcrate/repo",
+                f"--rootdir={REPO}",
                 "--import-mode=importlib",
                 "--strict-markers",
                 "-c/dev/null",
@@ -32,7 +47,8 @@ def main() -> int:
                 "-pno:cacheprovider",
                 "-peggcrate_cell",
                 *arguments,
-            ]
+            ],
+            plugins=[scratch],
         )
     )
 
