@@ -23,7 +23,7 @@ from eggcrate.build.engine import build_image  # noqa: E402 - needs the path abo
 from eggcrate.build.resolve import resolve  # noqa: E402
 from eggcrate.cli.build import workshop  # noqa: E402
 from eggcrate.cli.context import Context  # noqa: E402
-from eggcrate.matrix.session import PLATFORM  # noqa: E402
+from eggcrate.packages.target import Platform  # noqa: E402
 from eggcrate.progress import Console, human_size  # noqa: E402
 from eggcrate.registry import oci  # noqa: E402
 from eggcrate.report.table import table  # noqa: E402
@@ -57,7 +57,9 @@ def main() -> int:
     sizes: dict[bool, int] = {}
     for compiled in (True, False):
         chosen = replace(environment, compile=compiled)
-        digest, _ = build_image(resolve(chosen, context.monorepo.bases, PLATFORM), shop)
+        digest, _ = build_image(
+            resolve(chosen, context.monorepo.bases, Platform.of_this_machine()), shop
+        )
         manifest = oci.parse(context.store.read_blob(digest))
         sizes[compiled] = sum(layer.size for layer in manifest.layers)  # type: ignore[union-attr]
         images[compiled] = runtime.prepare(digest)

@@ -75,12 +75,14 @@ def test_one_broken_environment_does_not_hide_the_others(tmp_path: Path) -> None
     write(tmp_path / "environments/bad/pyproject.toml", "[project\n")
     write(tmp_path / "environments/_template/pyproject.toml", "[project]\n")
     write(tmp_path / "environments/stray.txt", "")
+    write(tmp_path / "bases/odd/base.toml", "suite = 3\n")
     write(tmp_path / "components/step/pyproject.toml", "[project]\n")
     write(tmp_path / "components/shared/frames.py", "")
     write(tmp_path / "components/_template/pyproject.toml", "[project]\n")
     repo = read_monorepo(tmp_path)
     assert (list(repo.environments), list(repo.components)) == (["good"], ["step"])
-    assert list(repo.broken) == ["environments/bad"]
+    assert list(repo.broken) == ["bases/odd", "environments/bad"]
+    assert repo.bases == {}
 
 
 def test_a_component_has_flavours_and_limits(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform as host
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from eggcrate.build.workshop import Workshop
     from eggcrate.packages.debian.values import BaseLock, LockedDeb
     from eggcrate.registry.pull import PulledImage
-
-_MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltBase:
@@ -204,7 +200,7 @@ def for_this_machine(base: ResolvedBase, workshop: Workshop) -> ResolvedBase:
     Raises:
         BuildError: it is not locked for it, or in another version.
     """
-    here = Platform.parse(_MACHINES.get(host.machine(), "linux/amd64"))
+    here = Platform.of_this_machine()
     if base.target.platform == here:
         return base
     lowest = base.chain[0].base

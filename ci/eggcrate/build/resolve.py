@@ -134,8 +134,10 @@ def pick_base(environment: Environment, bases: Mapping[str, Base]) -> Base:
     if environment.base:
         base = bases.get(environment.base)
         if base is None:
+            folder = where.parents[2] / "bases" / environment.base
             raise ConfigError(
                 f"{where}: there is no base {environment.base!r}",
+                why=f"{folder / 'base.toml'} cannot be read" if folder.is_dir() else "",
                 hint=f"bases are: {', '.join(sorted(bases)) or 'none'}",
             )
         return base

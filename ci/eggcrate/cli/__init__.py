@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import platform
 import signal
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate import __version__
-from eggcrate.cli import build, doctor, lock, matrix, plan
 from eggcrate.cli.context import Context
 from eggcrate.errors import (
     EXIT_DEFECT,
@@ -29,11 +29,18 @@ from eggcrate.progress import Console
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_VERBS = (lock, plan, build, matrix, doctor)
+_VERBS = {
+    "lock": "write poetry.lock of environments with Poetry's resolver",
+    "plan": "show which environments must be built, and why",
+    "build": "build images into the local store, and publish them",
+    "matrix": "prove every component in every compatible image",
+    "doctor": "show settings, their origin, and this machine",
+}
+"""Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line, whole for the verb that ``argv`` asks for."""
     top = argparse.ArgumentParser(
         prog="eggcrate",
         description="Lean container environments for ML pipelines, and the proof that every "
@@ -46,8 +53,12 @@ def parser() -> argparse.ArgumentParser:
         "--repo", type=Path, default=None, metavar="DIR", help="the repository (default: here)"
     )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for verb in _VERBS:
-        verb.add(verbs)
+    wanted = next((argument for argument in argv if argument in _VERBS), "")
+    for name, told in _VERBS.items():
+        if name == wanted:
+            importlib.import_module(f"eggcrate.cli.{name}").add(verbs)
+        else:
+            verbs.add_parser(name, help=told)
     return top
 
 
@@ -84,7 +95,7 @@ def _run(argv: Sequence[str] | None, console: Console) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     end = given.index("--") if "--" in given else len(given)
     try:
-        arguments = parser().parse_args(given[:end])
+        arguments = parser(given[:end]).parse_args(given[:end])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     arguments.rest = tuple(given[end + 1 :])

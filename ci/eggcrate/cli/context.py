@@ -10,12 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.build.local import LocalRegistry
-from eggcrate.build.published import RemoteRegistry
-from eggcrate.packages.cache import fetch
-from eggcrate.packages.indexes import Indexes
 from eggcrate.packages.pip_config import PipConfig, read_pip_config
 from eggcrate.registry.layout import Layout
-from eggcrate.registry.remote import Remote
 from eggcrate.repo.monorepo import Monorepo, find_root, read_monorepo
 from eggcrate.repo.settings import Settings, read_settings
 
@@ -25,7 +21,9 @@ if TYPE_CHECKING:
 
     from eggcrate.build.plan import Registry
     from eggcrate.packages.distribution import Distribution
+    from eggcrate.packages.indexes import Indexes
     from eggcrate.progress import Progress
+    from eggcrate.registry.remote import Remote
 
 
 @dataclass(kw_only=True)
@@ -45,8 +43,12 @@ class Context:
 
     @functools.cached_property
     def monorepo(self) -> Monorepo:
-        """Everything that stands in the repository."""
-        return read_monorepo(self.root)
+        """Everything that stands in the repository; a base that cannot be read is told."""
+        found = read_monorepo(self.root)
+        for name, error in found.broken.items():
+            if name.startswith("bases/"):
+                self.progress.warn(str(error))
+        return found
 
     @functools.cached_property
     def pip(self) -> PipConfig:
@@ -56,6 +58,8 @@ class Context:
     @functools.cached_property
     def indexes(self) -> Indexes:
         """The indexes that pip is configured with."""
+        from eggcrate.packages.indexes import Indexes  # noqa: PLC0415 - slow, not always needed
+
         return Indexes(self.pip)
 
     @functools.cached_property
@@ -70,17 +74,23 @@ class Context:
         if not prefix:
             yield None
             return
+        from eggcrate.registry.remote import Remote  # noqa: PLC0415 - slow, not always needed
+
         with Remote(prefix) as remote:
             yield remote
 
     @contextlib.contextmanager
     def open_registry(self, prefix: str | None = None) -> Iterator[Registry]:
         """What a plan asks: the registry, or without one the local store."""
+        from eggcrate.build.published import RemoteRegistry  # noqa: PLC0415 - slow, as above
+
         with self.open_remote(prefix) as remote:
             yield RemoteRegistry(remote) if remote else LocalRegistry(self.store)
 
     def fetch(self, distributions: Iterable[Distribution]) -> dict[Distribution, Path]:
         """Have distributions on disk."""
+        from eggcrate.packages.cache import fetch  # noqa: PLC0415 - slow, not always needed
+
         return fetch(
             distributions,
             cache=self.settings.cache,

@@ -32,7 +32,7 @@ class Bench:
 
     runtime: Runtime
     root: Path
-    """The repository; its ``components/`` are mounted."""
+    """Holds ``components/``, which is mounted."""
     harness: Mapping[str, Path]
     """Environment to the harness folder for its Python."""
     images: Mapping[str, str]

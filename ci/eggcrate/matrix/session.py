@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.build.bases import interpreter
@@ -14,6 +14,7 @@ from eggcrate.errors import ConfigError
 from eggcrate.matrix.cells import CellResult, Column, Outcome, homeless, lay_out
 from eggcrate.matrix.harness_install import install_harness
 from eggcrate.matrix.run import Bench, prove_all
+from eggcrate.matrix.stage import staged
 from eggcrate.packages.target import Platform
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from eggcrate.repo.monorepo import Monorepo
     from eggcrate.repo.values import Component
     from eggcrate.runtimes.protocol import Runtime
-
-PLATFORM = Platform.parse("linux/amd64")
-"""Cells run here, so they run images of this platform."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +110,7 @@ def decide(monorepo: Monorepo, selection: Selection) -> Matrix:
         for name, environment in monorepo.environments.items()
         if name in selection.environments or not selection.environments
     }
-    resolved, failed = resolve_all(environments, monorepo.bases, [PLATFORM])
+    resolved, failed = resolve_all(environments, monorepo.bases, [Platform.of_this_machine()])
     columns = [
         Column(
             environment=item.environment.name,
@@ -222,14 +220,15 @@ def carry_out(
         count += 1
         proven(count, len(matrix.cells), result)
 
-    results = prove_all(
-        matrix.cells,
-        matrix.components,
-        bench,
-        workers=limits.workers,
-        started=started,
-        done=done,
-    )
+    with staged(root / "components", root / ".eggcrate") as components:
+        results = prove_all(
+            matrix.cells,
+            matrix.components,
+            replace(bench, root=components.parent),
+            workers=limits.workers,
+            started=started,
+            done=done,
+        )
     return Session(
         matrix=matrix,
         images=tuple(images),

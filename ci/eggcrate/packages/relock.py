@@ -180,8 +180,7 @@ def lock_projects(
             )
         except EggcrateError as error:
             return error
-        moved = f"{len(outcome.changes)} changes" if outcome.changes else "no changes"
-        report.info(f"locked {folder.name}: {moved}, {outcome.seconds:.1f} s")
+        report.info(f"locked {folder.name} in {outcome.seconds:.1f} s")
         return outcome
 
     with ThreadPoolExecutor(max_workers=jobs or min(4, os.cpu_count() or 1)) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform as host
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,18 @@ class Platform:
                 hint=f"use one of: {known}",
             )
         return cls(os=os_name, architecture=architecture)
+
+    @classmethod
+    def of_this_machine(cls) -> Platform:
+        """What this machine's processor runs."""
+        machine = host.machine()
+        for architecture, name in _MACHINES.items():
+            if name == machine:
+                return cls(os="linux", architecture=architecture)
+        raise ConfigError(
+            f"Eggcrate cannot run images on a {machine} processor",
+            why=f"it knows {', '.join(_MACHINES.values())}",
+        )
 
     def __str__(self) -> str:
         return f"{self.os}/{self.architecture}"

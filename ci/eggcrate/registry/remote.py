@@ -115,7 +115,7 @@ class Remote:
         )
 
     def tags(self, name: str) -> tuple[str, ...]:
-        """Every tag of an image, sorted, all pages; none for one that the registry does not have."""
+        """Every tag of an image, sorted; none for one that the registry does not have."""
         repository = self.address.repository(name)
         call = Call(
             method="GET",

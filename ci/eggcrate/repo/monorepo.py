@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from eggcrate.errors import EggcrateError, UsageError
-from eggcrate.repo.bases import read_bases
+from eggcrate.repo.bases import read_base
 from eggcrate.repo.components import read_component
 from eggcrate.repo.environments import read_environment
 
@@ -32,7 +32,7 @@ class Monorepo:
     components: dict[str, Component]
     broken: dict[str, EggcrateError]
     """Folders that cannot be read (``environments/x``), each with its own error: one broken
-    environment does not stop the others."""
+    environment, base or component does not stop the others."""
 
 
 def find_root(start: Path) -> Path:
@@ -54,11 +54,12 @@ def find_root(start: Path) -> Path:
 def read_monorepo(root: Path) -> Monorepo:
     """Read everything; folders whose names start with ``_`` or ``.`` are templates."""
     broken: dict[str, EggcrateError] = {}
+    bases = _read_all(root / "bases", read_base, broken) if (root / "bases").is_dir() else {}
     environments = _read_all(root / "environments", read_environment, broken)
     components = _read_all(root / "components", read_component, broken)
     return Monorepo(
         root=root,
-        bases=read_bases(root),
+        bases=bases,
         environments=environments,
         components=components,
         broken=broken,

@@ -18,7 +18,7 @@ from eggcrate.packages.debian.control import (
 from eggcrate.packages.debian.http import client
 from eggcrate.packages.debian.release import read_index, read_release
 from eggcrate.packages.debian.signature import archive_keys
-from eggcrate.packages.debian.values import LockedDeb
+from eggcrate.packages.debian.values import LockedDeb, is_pool_path
 from eggcrate.packages.debian.versions import VersionKey, version_key
 
 if TYPE_CHECKING:
@@ -136,12 +136,6 @@ def _check(deb: LockedDeb) -> None:
     version_key(deb.version)
     if not _SHA256.fullmatch(deb.sha256) or not is_pool_path(deb.path):
         raise ValueError(f"{deb.path} with SHA-256 {deb.sha256!r}")
-
-
-def is_pool_path(path: str) -> bool:
-    """Whether a path is a plain one under an archive's root."""
-    parts = path.split("/")
-    return parts[0] == "pool" and path.endswith(".deb") and not {"", ".", ".."} & set(parts)
 
 
 def _flat(field: str) -> tuple[Relation, ...]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import LockError, LockMissingError, LockStaleError
 from eggcrate.files import atomic_write
-from eggcrate.packages.debian.archive import is_pool_path
-from eggcrate.packages.debian.values import BaseLock, LockedDeb
+from eggcrate.packages.debian.values import BaseLock, LockedDeb, is_pool_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -61,6 +61,12 @@ class BaseLock:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def is_pool_path(path: str) -> bool:
+    """Whether a path is a plain one under an archive's root."""
+    parts = path.split("/")
+    return parts[0] == "pool" and path.endswith(".deb") and not {"", ".", ".."} & set(parts)
+
+
 def lock_key(debs: Iterable[LockedDeb]) -> str:
     """SHA-256 over name, version, architecture and hash of each package, in any order."""
     rows = sorted([deb.name, deb.version, deb.architecture, deb.sha256] for deb in debs)
