@@ -26,6 +26,14 @@ test-matrix: setup ## prove every component in every compatible image: the main 
 build: setup ## build the images of all environments into the local store
 	@$(EGGCRATE) build --all $(ARGS)
 
+.PHONY: plan
+plan: setup ## show which environments must be built, and why
+	@$(EGGCRATE) plan $(ARGS)
+
+.PHONY: push
+push: setup ## build what is not published yet and push it to the registry
+	@$(EGGCRATE) build --changed --push $(ARGS)
+
 .PHONY: lock
 lock: setup ## lock environments with Poetry's resolver, moving no pin that need not move
 	@$(EGGCRATE) lock $(ARGS)

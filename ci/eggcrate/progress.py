@@ -10,12 +10,7 @@ import os
 import shutil
 import sys
 import threading
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Protocol, TextIO
 
 
 class Progress(Protocol):
@@ -79,15 +74,6 @@ class Console:
                 self._shown = False
             self._stream.write(line + "\n")
             self._stream.flush()
-
-
-@contextmanager
-def timed(progress: Progress, what: str) -> Iterator[None]:
-    """Report how long a part took, when it ended well."""
-    start = time.monotonic()
-    progress.status(f"{what} …")
-    yield
-    progress.info(f"{what}: {time.monotonic() - start:.1f} s")
 
 
 def human_size(size: int) -> str:

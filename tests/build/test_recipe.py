@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eggcrate.build import image
 from eggcrate.build.recipe import Recipe
 from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.target import Platform, Target
@@ -46,6 +47,12 @@ def test_where_a_file_comes_from_does_not_count() -> None:
         {"distributions": PACKAGES[1:]},
         {"distributions": (replace(PACKAGES[0], sha256="f" * 64), *PACKAGES[1:])},
         {"base_key": "1" * 64},
+        {"base": "python-3.11-debug"},
+        {"base_digest": f"sha256:{'1' * 64}"},
+        {"sdist_key": "1" * 64},
+        {"description": "for training"},
+        {"owner": "ml-platform"},
+        {"supported_until": "2028-12-31"},
         {"compile": False},
         {"environment": "yours"},
         {"system_key": "1" * 64},
@@ -58,3 +65,43 @@ def test_where_a_file_comes_from_does_not_count() -> None:
 def test_everything_that_changes_the_image_changes_the_key(change: dict[str, object]) -> None:
     """A package, its hash, the base, the platform, the Python: each gives another key."""
     assert replace(RECIPE, **change).key != RECIPE.key  # type: ignore[arg-type]
+
+
+TOLD = {
+    "description": "for training",
+    "owner": "ml-platform",
+    "supported_until": "2028-12-31",
+    "base_digest": f"sha256:{'1' * 64}",
+}
+
+
+def test_an_image_says_who_answers_for_it() -> None:
+    """In the manifest and in the configuration alike, under OCI's names where it has them."""
+    recipe = replace(RECIPE, **TOLD)  # type: ignore[arg-type]
+    said = {
+        "org.opencontainers.image.description": "for training",
+        "org.opencontainers.image.base.name": "python-3.11",
+        "org.opencontainers.image.base.digest": TOLD["base_digest"],
+        "dev.eggcrate.owner": "ml-platform",
+        "dev.eggcrate.supported-until": "2028-12-31",
+    }
+    configuration = image.config(recipe, (), {})
+    assert configuration.labels == image.about(recipe)
+    assert image.manifest(recipe, (), configuration.encode()).annotations == image.about(recipe)
+    assert said.items() <= image.about(recipe).items()
+
+
+def test_what_is_not_said_is_left_out() -> None:
+    """No empty annotations."""
+    assert all(image.about(RECIPE).values())
+    assert "dev.eggcrate.owner" not in image.about(RECIPE)
+
+
+@given(
+    st.fixed_dictionaries({name: st.sampled_from(["", value]) for name, value in TOLD.items()}),
+    st.fixed_dictionaries({name: st.sampled_from(["", value]) for name, value in TOLD.items()}),
+)
+def test_images_of_one_key_say_the_same(one: dict[str, str], other: dict[str, str]) -> None:
+    """What an image says is a function of its key: one tag never has two digests."""
+    first, second = replace(RECIPE, **one), replace(RECIPE, **other)  # type: ignore[arg-type]
+    assert (first.key == second.key) == (image.about(first) == image.about(second))

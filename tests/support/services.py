@@ -35,7 +35,7 @@ def docker_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     with exclusive(_shared(tmp_path_factory) / "eggcrate-test-docker.lock"):
         if docker.available() is None:
-            yield docker._address()
+            yield docker.daemon_address()
             return
         if os.geteuid() != 0:
             pytest.skip("no Docker daemon answers, and starting one needs root")

@@ -1,14 +1,15 @@
 """Tar entries into gzip members: the bytes of units and layers.
 
 A unit's blob is a run of whole gzip members followed by one constant trailer; joining units
-is dropping every trailer but the last. All digests are taken in the pass that writes.
+is dropping every trailer but the last, and every path that an earlier unit has already. All
+digests are taken in the pass that writes.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
+import tarfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -22,8 +23,6 @@ from eggcrate.packages.entries import Entry, EntryKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +182,10 @@ def _order(entry: Entry) -> tuple[bool, list[str]]:
 
 
 def join_units(blobs: Sequence[tuple[Path, str]], file: IO[bytes]) -> Written:
-    """Write one layer that holds all units, in order.
+    """Write one layer that holds all units, in order, each path once.
+
+    Docker refuses a layer in which a path stands twice, be it a directory. Of several entries
+    the first stays: they are the same, or a layer above has the one that counts.
 
     Args:
         blobs: path and digest of each unit's blob.
@@ -194,27 +196,61 @@ def join_units(blobs: Sequence[tuple[Path, str]], file: IO[bytes]) -> Written:
     """
     blob_hash, tar_hash = hashlib.sha256(), hashlib.sha256()
     size = tar_size = 0
-    for index, (path, digest) in enumerate(blobs):
+    seen: set[str] = set()
+
+    def put(compressed: bytes, inflated: bytes) -> None:
+        nonlocal size, tar_size
+        blob_hash.update(compressed)
+        tar_hash.update(inflated)
+        size += len(compressed)
+        tar_size += len(inflated)
+        file.write(compressed)
+
+    for path, digest in blobs:
         content = path.read_bytes()
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
             raise damaged_blob(path, digest)
-        last = index == len(blobs) - 1
-        body = memoryview(content)[: len(content) if last else len(content) - len(TRAILER)]
         if content[-len(TRAILER) :] != TRAILER:
             raise BuildError(f"{path} is not the blob of a unit")
-        blob_hash.update(body)
-        size += len(body)
-        file.write(body)
-        with gzip.open(io.BytesIO(body)) as stream:
-            while piece := stream.read(_CHUNK):
-                tar_hash.update(piece)
-                tar_size += len(piece)
+        members = list(gzip_members.split(content[: -len(TRAILER)]))
+        taken = _taken(b"".join(inflated for _, inflated in members), seen)
+        start = 0
+        for compressed, inflated in members:
+            kept = _without(inflated, start, taken)
+            start += len(inflated)
+            if len(kept) == len(inflated):
+                put(compressed, inflated)
+            elif kept:
+                put(gzip_members.member(kept), kept)
+    put(TRAILER, tar.END)
     return Written(
         digest=f"sha256:{blob_hash.hexdigest()}",
         size=size,
         diff_id=f"sha256:{tar_hash.hexdigest()}",
         tar_size=tar_size,
     )
+
+
+def _taken(content: bytes, seen: set[str]) -> list[tuple[int, int]]:
+    """Where entries begin and end whose path was seen; the others are seen from now on."""
+    spans = []
+    with tarfile.open(fileobj=io.BytesIO(content + tar.END), mode="r:") as archive:
+        for entry in archive:
+            if entry.name in seen:
+                end = entry.offset_data + (entry.size if entry.isreg() else 0)
+                spans.append((entry.offset, end + len(tar.padding(end))))
+            seen.add(entry.name)
+    return spans
+
+
+def _without(content: bytes, offset: int, spans: Sequence[tuple[int, int]]) -> bytes:
+    """Content that stands at ``offset``, without what these spans cover."""
+    kept, position = [], 0
+    for start, end in spans:
+        if start - offset < len(content) and end > offset:
+            kept.append(content[position : max(start - offset, position)])
+            position = max(end - offset, position)
+    return b"".join((*kept, content[position:])) if kept else content
 
 
 def damaged_blob(path: Path, digest: str) -> IntegrityError:

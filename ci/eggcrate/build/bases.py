@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from eggcrate.build.archive import UnitWriter
+    from eggcrate.build.resolve import Resolved
     from eggcrate.build.workshop import Workshop
     from eggcrate.packages.debian.values import BaseLock, LockedDeb
     from eggcrate.registry.pull import PulledImage
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltBase:
@@ -103,6 +105,17 @@ def system_unit(
         write=write,
     )
     return record, lock
+
+
+def own_system(resolved: Resolved, workshop: Workshop) -> tuple[UnitRecord, str] | None:
+    """The unit of an environment's own system packages, with the key of what was really used."""
+    if not resolved.system:
+        return None
+    platform = resolved.base.target.platform
+    record, lock = system_unit(
+        resolved.environment.name, resolved.system, platform, workshop, foundation=False
+    )
+    return record, lock_key(lock.packages.get(str(platform), ()))
 
 
 def _system_key(debs: Sequence[LockedDeb], *, foundation: bool) -> str:

@@ -1,6 +1,7 @@
 """The layered builder: resolved environments into images in the store.
 
-No daemon, no root, nothing is run but the base's own Python to compile bytecode.
+No daemon, no root, nothing is run but the base's own Python to compile bytecode. An environment
+with a ``Dockerfile`` is built by :mod:`eggcrate.build.dockerfile` instead.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.build import image, units
-from eggcrate.build.bases import BuiltBase, build_base, interpreter, system_unit
+from eggcrate.build.bases import build_base, interpreter, own_system
 from eggcrate.build.bytecode import bytecode_unit, cached_bytecode_unit
+from eggcrate.build.dockerfile import built_with_docker
 from eggcrate.build.grouping import group
 from eggcrate.build.overlaps import overlap_unit, overlaps
 from eggcrate.build.recipe import PREFIX, Recipe
@@ -30,7 +32,6 @@ from eggcrate.errors import (
     UnsupportedPackageError,
 )
 from eggcrate.files import disk_error
-from eggcrate.packages.debian.values import lock_key
 from eggcrate.packages.distribution import Distribution, Kind
 from eggcrate.registry import oci
 
@@ -127,12 +128,6 @@ def _build_one(resolved: Resolved, workshop: Workshop, *, dry_run: bool) -> Buil
         key=recipe.key,
     )
     try:
-        if resolved.environment.dockerfile:
-            raise UnsupportedPackageError(
-                f"{resolved.environment.dockerfile} cannot be built yet",
-                why="environments with a Dockerfile need the Docker engine",
-                hint="remove the Dockerfile to use the layered builder",
-            )
         manifest = stored(recipe, workshop)
         if manifest is None and dry_run:
             return told
@@ -204,6 +199,10 @@ def build_image(resolved: Resolved, workshop: Workshop) -> tuple[str, Recipe]:
     """
     recipe, environment = resolved.recipe, resolved.environment
     workshop.progress.status(f"{environment.name}: base {recipe.base}")
+    if environment.dockerfile:
+        built = built_with_docker(resolved, workshop)
+        digest = _assemble(built.recipe, built.layers, built.config, workshop)
+        return digest, built.recipe
     base = build_base(resolved.base, workshop)
     recipe = replace(recipe, base_key=base.key)
     files = _files(resolved, workshop)
@@ -212,21 +211,14 @@ def build_image(resolved: Resolved, workshop: Workshop) -> tuple[str, Recipe]:
     last = [overlap_unit(winners, cache=workshop.cache)] if winners else []
     bytecode = _bytecode([*files, *last], resolved, workshop) if recipe.compile else []
     topmost = [item for item in bytecode if last and item.unit.source == last[0].unit.source]
-    if resolved.system:
-        record, lock = system_unit(
-            environment.name,
-            resolved.system,
-            recipe.target.platform,
-            workshop,
-            foundation=False,
-        )
-        used = lock.packages.get(str(recipe.target.platform), ())
-        recipe = replace(recipe, system_key=lock_key(used))
-        own.append(record)
+    if system := own_system(resolved, workshop):
+        own.append(system[0])
+        recipe = replace(recipe, system_key=system[1])
     shared = [record.unit for record in (*own, *bytecode) if record not in topmost]
     groups = [*group(shared), *((record.unit,) for record in (*last, *topmost))]
     layers = [*base.layers, *(units.layer_of(one, cache=workshop.cache) for one in groups)]
-    return _assemble(recipe, base, layers, workshop), recipe
+    configuration = image.config(recipe, layers, base.env)
+    return _assemble(recipe, layers, configuration, workshop), recipe
 
 
 def _files(resolved: Resolved, workshop: Workshop) -> list[UnitRecord]:
@@ -291,11 +283,13 @@ def _bytecode(
     return [record for record in found.values() if record is not None and record.files]
 
 
-def _assemble(recipe: Recipe, base: BuiltBase, layers: Sequence[Layer], workshop: Workshop) -> str:
+def _assemble(
+    recipe: Recipe, layers: Sequence[Layer], config: oci.Config, workshop: Workshop
+) -> str:
     """Blobs first, the manifest last: a name never stands for something incomplete."""
     for layer in layers:
         workshop.keep(layer)
-    configuration = image.config(recipe, layers, base.env).encode()
+    configuration = config.encode()
     workshop.store.add_blob(configuration)
     manifest = image.manifest(recipe, layers, configuration).encode()
     described = workshop.store.put_manifest(

@@ -59,6 +59,17 @@ def member(content: bytes | memoryview) -> bytes:
     return b"".join((_HEADER, deflate.deflate_compress(content, LEVEL), trailer))
 
 
+def split(blob: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each member of a gzip file, as it is and inflated."""
+    start = 0
+    while start < len(blob):
+        inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        inflated = inflater.decompress(memoryview(blob)[start:])
+        end = len(blob) - len(inflater.unused_data)
+        yield blob[start:end], inflated
+        start = end
+
+
 def read(payload: Payload) -> bytes:
     """The inflated content of a payload, checked.
 

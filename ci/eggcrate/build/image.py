@@ -18,6 +18,8 @@ BASE_KEY = "dev.eggcrate.base-key"
 PACKAGES = "dev.eggcrate.packages"
 PLATFORM = "dev.eggcrate.platform"
 UNITS = "dev.eggcrate.units"
+OWNER = "dev.eggcrate.owner"
+SUPPORTED_UNTIL = "dev.eggcrate.supported-until"
 CREATED = "1980-01-01T00:00:00Z"
 """The time of every file and image: they are functions of their locks, not of a day."""
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -34,12 +36,7 @@ def config(recipe: Recipe, layers: Sequence[Layer], base_env: Mapping[str, str])
     return oci.Config(
         platform=str(recipe.target.platform),
         diff_ids=tuple(layer.diff_id for layer in layers),
-        env={
-            **base_env,
-            "PATH": f"{PREFIX}/bin:{base_env.get('PATH', _SYSTEM_PATH)}",
-            "LANG": base_env.get("LANG", "C.UTF-8"),
-            "VIRTUAL_ENV": PREFIX,
-        },
+        env=variables(base_env),
         cmd=(f"{PREFIX}/bin/python",),
         labels=about(recipe),
         created=CREATED,
@@ -47,10 +44,32 @@ def config(recipe: Recipe, layers: Sequence[Layer], base_env: Mapping[str, str])
     )
 
 
-def about(recipe: Recipe) -> dict[str, str]:
-    """What an image says of itself, as labels and as annotations of its manifest."""
-    packages = {item.name: item.version for item in recipe.distributions}
+def variables(base_env: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables of an image on a base with these."""
     return {
+        **base_env,
+        "PATH": f"{PREFIX}/bin:{base_env.get('PATH', _SYSTEM_PATH)}",
+        "LANG": base_env.get("LANG", "C.UTF-8"),
+        "VIRTUAL_ENV": PREFIX,
+    }
+
+
+def about(recipe: Recipe) -> dict[str, str]:
+    """What an image says of itself, as labels and as annotations of its manifest.
+
+    A function of the recipe alone (docs/decisions/0008-registry-is-the-truth.md). Names that
+    the OCI specification gives are its own:
+    https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md.
+    """
+    packages = {item.name: item.version for item in recipe.distributions}
+    optional = {
+        "org.opencontainers.image.base.digest": recipe.base_digest,
+        "org.opencontainers.image.description": recipe.description,
+        OWNER: recipe.owner,
+        SUPPORTED_UNTIL: recipe.supported_until,
+    }
+    return {
+        **{name: value for name, value in optional.items() if value},
         "org.opencontainers.image.base.name": recipe.base,
         "org.opencontainers.image.created": CREATED,
         "org.opencontainers.image.title": recipe.environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eggcrate.build.plan import Published, read_published
+from eggcrate.errors import IntegrityError, StoreError
 from eggcrate.registry import oci
 
 if TYPE_CHECKING:
@@ -31,9 +32,15 @@ class LocalRegistry:
         found = {}
         for name, tag in images:
             item = self._refs.get(f"{name}.{tag}")
-            if item is not None and not self._layout.missing(item.digest):
+            if item is not None and self._is_whole(item.digest):
                 found[name, tag] = item.digest
         return found
+
+    def _is_whole(self, digest: str) -> bool:
+        try:
+            return not self._layout.missing(digest)
+        except (IntegrityError, StoreError):
+            return False
 
     def published(self, environment: str) -> Sequence[Published]:
         """Every image of an environment that says what is in it."""
@@ -42,7 +49,10 @@ class LocalRegistry:
             name, mark, _ = ref.rpartition(_MARK)
             if not mark or name != environment:
                 continue
-            manifest = oci.parse(self._layout.read_blob(item.digest))
+            try:
+                manifest = oci.parse(self._layout.read_blob(item.digest))
+            except (IntegrityError, StoreError):
+                continue  # it only explains
             tag = ref.removeprefix(f"{environment}.")
             if one := read_published(tag, item.digest, manifest.annotations):
                 images.append(one)

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eggcrate.build.plan import STABLE, Published, read_published
 from eggcrate.build.recipe import tag_of
-from eggcrate.errors import EggcrateError
+from eggcrate.errors import (
+    AccessDeniedError,
+    EggcrateError,
+    IntegrityError,
+    RegistryUnreachableError,
+    StoreError,
+    TlsError,
+)
+from eggcrate.files import disk_error
 from eggcrate.registry import oci
+from eggcrate.registry.push import PushReport
+from eggcrate.registry.refusals import not_a_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from eggcrate.build.engine import BuildResult
+    from eggcrate.build.plan import Plan
     from eggcrate.progress import Progress
     from eggcrate.registry.layout import Layout
-    from eggcrate.registry.push import PushReport
+    from eggcrate.registry.oci import Descriptor
     from eggcrate.registry.remote import Remote
 
 _COMPARED = 12
 """How many images of an environment are looked at to find the nearest."""
+_OTHERS, _EACH = 64, 4
+"""Of how many other environments how many images are looked at for layers to mount."""
 _KEY = "key-"
+_IMAGES = (oci.INDEX, oci.MANIFEST)
 
 
 class RemoteRegistry:
@@ -37,8 +52,7 @@ class RemoteRegistry:
 
     def holds(self, images: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Which of these images are published; a manifest is only ever published whole."""
-        found = self._remote.resolve_many(images)
-        return {image: item.digest for image, item in found.items() if item is not None}
+        return {image: item.digest for image, item in held(self._remote, images).items()}
 
     def published(self, environment: str) -> Sequence[Published]:
         """Images of an environment: the stable one, and some others."""
@@ -50,27 +64,47 @@ class RemoteRegistry:
             images += self._read(environment, tag)
         return images
 
-    def _read(self, environment: str, tag: str) -> list[Published]:
-        content, descriptor = self._remote.get_manifest(environment, tag)
-        parsed = oci.parse(content, f"{environment}:{tag}")
+    def _read(self, environment: str, tag: str, reference: str = "") -> list[Published]:
+        """What a tag stands for; of an index, what it consists of.
+
+        Nothing when it is not ours or was deleted meanwhile: it only explains.
+        """
+        try:
+            content, descriptor = self._remote.get_manifest(environment, reference or tag)
+            parsed = oci.parse(content, f"{environment}:{tag}")
+        except (AccessDeniedError, RegistryUnreachableError, TlsError):
+            raise
+        except (IntegrityError, StoreError):
+            return []
         if isinstance(parsed, oci.Index):
+            if reference:  # an index in an index: not ours
+                return []
             return [
                 one
                 for child in parsed.manifests
-                for one in self._read_child(environment, tag, child.digest)
+                for one in self._read(environment, tag, child.digest)
             ]
         one = read_published(tag, descriptor.digest, parsed.annotations)
-        return [one] if one else []
-
-    def _read_child(self, environment: str, tag: str, digest: str) -> list[Published]:
-        content, _ = self._remote.get_manifest(environment, digest)
-        parsed = oci.parse(content, f"{environment}@{digest}")
-        one = read_published(tag, digest, parsed.annotations)
         return [one] if one else []
 
     def environments(self) -> frozenset[str]:
         """Names that the registry lists; none when it keeps no catalogue."""
         return frozenset(self._remote.names() or ())
+
+
+def held(remote: Remote, images: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Descriptor]:
+    """Those of these images (environment and tag) that are published.
+
+    Raises:
+        RegistryError: the registry does not tell.
+        NotARegistryError: what it answers is no image, such as a log-in page.
+    """
+    found = {image: item for image, item in remote.resolve_many(images).items() if item}
+    for (name, tag), item in found.items():
+        if item.media_type and oci.oci_media_type(item.media_type) not in _IMAGES:
+            why = f"{remote.image(name, tag)} is {item.media_type}"
+            raise not_a_registry(remote.address.host, why)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +144,7 @@ def publish(
     remote: Remote,
     progress: Progress,
     holders: dict[str, set[str]] | None = None,
+    again: bool = False,
 ) -> list[PublishResult]:
     """Push images, one failure never stopping the others.
 
@@ -121,6 +156,7 @@ def publish(
         remote: where to.
         progress: told of each image.
         holders: for a blob's digest the images known to have it; added to.
+        again: push even what is published, which mends a registry that lost something.
     """
     holders = {} if holders is None else holders
     results = []
@@ -130,15 +166,18 @@ def publish(
         report: PushReport | None = None
         error: EggcrateError | None = None
         try:
-            report = remote.push_image(
+            report = None if again else _there_already(one, remote, progress)
+            report = report or remote.push_image(
                 layout,
                 one.digest,
                 one.environment,
                 [one.tag],
                 {digest: sorted(names) for digest, names in holders.items()},
             )
-        except EggcrateError as failure:
-            error = failure
+        except (EggcrateError, OSError) as raised:
+            error = raised if isinstance(raised, EggcrateError) else disk_error(raised)
+            if error is None:
+                raise
         else:
             for digest in _blobs(layout, one.digest):
                 holders.setdefault(digest, set()).add(one.environment)
@@ -148,20 +187,64 @@ def publish(
     return results
 
 
+def _there_already(one: ToPublish, remote: Remote, progress: Progress) -> PushReport | None:
+    """What to report of an image whose tag is published: it names one image for good."""
+    now = held(remote, [(one.environment, one.tag)]).get((one.environment, one.tag))
+    if now is None:
+        return None
+    if now.digest != one.digest:
+        progress.warn(
+            f"{remote.image(one.environment, one.tag)} was published meanwhile as {now.digest}; "
+            "it stays, and the image made here is not pushed"
+        )
+    return PushReport(
+        digest=now.digest, tags=(one.tag,), new_bytes=0, uploaded=0, mounted=0, existed=0
+    )
+
+
+def mountable(remote: Remote, plan: Plan, known: Iterable[str]) -> list[tuple[str, str]]:
+    """Published images (environment and tag) that those to be published may share layers with.
+
+    Those that are up to date, what the changed ones were before, and some of environments that
+    were not planned: a renamed one has its layers under its old name.
+
+    Args:
+        remote: the registry.
+        plan: what was decided.
+        known: names of all environments.
+    """
+    images = list(plan.published)
+    images += [(item.environment, item.against) for item in plan.environments if item.against]
+    others = sorted({*known, *plan.retired} - {name for name, _ in images})[:_OTHERS]
+    with contextlib.suppress(RegistryUnreachableError):  # publishing will tell
+        for name, tags in zip(others, remote.each(remote.tags, others), strict=True):
+            images += [(name, tag) for tag in tags if tag.startswith(_KEY)][-_EACH:]
+    return images
+
+
 def known_holders(remote: Remote, images: Sequence[tuple[str, str]]) -> dict[str, set[str]]:
-    """For each blob of these published images (environment and tag) who has it."""
+    """For each blob of these published images (environment and tag) who has it.
+
+    It saves uploads and no more: what cannot be read is passed over.
+    """
     holders: dict[str, set[str]] = {}
 
     def blobs(image: tuple[str, str]) -> tuple[str, list[str]]:
-        content, _ = remote.get_manifest(*image)
-        parsed = oci.parse(content, f"{image[0]}:{image[1]}")
+        try:
+            content, _ = remote.get_manifest(*image)
+            parsed = oci.parse(content, f"{image[0]}:{image[1]}")
+        except RegistryUnreachableError:
+            raise
+        except (IntegrityError, StoreError):
+            return image[0], []
         if isinstance(parsed, oci.Index):
             return image[0], []
         return image[0], [layer.digest for layer in parsed.layers]
 
-    for name, digests in remote.each(blobs, images):
-        for digest in digests:
-            holders.setdefault(digest, set()).add(name)
+    with contextlib.suppress(RegistryUnreachableError):  # publishing will tell
+        for name, digests in remote.each(blobs, images):
+            for digest in digests:
+                holders.setdefault(digest, set()).add(name)
     return holders
 
 

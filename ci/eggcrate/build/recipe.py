@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eggcrate.packages.distribution import Distribution
     from eggcrate.packages.target import Target
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 3
 """Raised whenever the same recipe would give another image."""
 
 PREFIX = "/opt/env"
@@ -41,17 +41,35 @@ class Recipe:
     """Hash of the lock of the environment's own system packages; empty when it has none."""
     sdist_key: str = ""
     """Hash of what its sdists are built with; empty when all its packages are wheels."""
+    dockerfile_key: str = ""
+    """Hash of its ``Dockerfile`` and all that is built with; empty when it has none."""
+    base_digest: str = ""
+    """Digest of the registry image that the base is; empty for one of Debian packages."""
+    description: str = ""
+    """What the environment is for, in one line."""
+    owner: str = ""
+    """Who answers for it."""
+    supported_until: str = ""
+    """The day by which its users should have moved on, such as ``2028-12-31``."""
 
     def document(self) -> dict[str, Any]:
         """The recipe as it is hashed."""
-        sdists = {"sdists": self.sdist_key} if self.sdist_key else {}
+        # An image says these of itself, so that they are part of what it is.
+        optional = {
+            "sdists": self.sdist_key,
+            "dockerfile": self.dockerfile_key,
+            "base-digest": self.base_digest,
+            "description": self.description,
+            "owner": self.owner,
+            "supported-until": self.supported_until,
+        }
         return {
-            **sdists,
+            **{name: value for name, value in optional.items() if value},
             "recipe": RECIPE_VERSION,
             "environment": self.environment,
             "platform": str(self.target.platform),
             "python": self.target.python,
-            "base": self.base_key,
+            "base": [self.base, self.base_key],
             "system": self.system_key,
             "interpreter": self.interpreter,
             "compile": self.compile,

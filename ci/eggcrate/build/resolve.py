@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from eggcrate.build.context import context_key, named_bases, pinned
 from eggcrate.build.recipe import Recipe, canonical
 from eggcrate.errors import ConfigError, EggcrateError, LockStaleError
 from eggcrate.packages.debian.lockfile import base_lock, read_base_lock
@@ -71,6 +72,8 @@ class Resolved:
     system: BaseLock | None
     """The lock of its own system packages."""
     recipe: Recipe
+    stages: Mapping[str, ResolvedBase] = field(default_factory=dict)
+    """Build argument and base of what else its ``Dockerfile`` builds with."""
 
     @property
     def packages(self) -> Mapping[str, str]:
@@ -95,6 +98,7 @@ def resolve(environment: Environment, bases: Mapping[str, Base], platform: Platf
     packages = select(lock, wanted, base.target, groups=environment.groups)
     distributions = tuple(distribution(package, base.target) for package in packages)
     system = _system(environment, base)
+    stages = _stages(environment, bases, platform)
     recipe = Recipe(
         environment=environment.name,
         target=base.target,
@@ -106,8 +110,26 @@ def resolve(environment: Environment, bases: Mapping[str, Base], platform: Platf
         allow_overlap=environment.allow_overlap,
         system_key=lock_key(system.packages.get(str(platform), ())) if system else "",
         sdist_key=_sdist_key(distributions, base.target),
+        dockerfile_key=context_key(
+            environment, {name: one.key for name, one in stages.items()}, base.target
+        )
+        if environment.dockerfile
+        else "",
+        base_digest=base.chain[0].base.image.rpartition("@")[2],
+        description=environment.description,
+        owner=environment.owner,
+        supported_until=str(environment.supported_until or ""),
     )
-    return Resolved(environment=environment, base=base, system=system, recipe=recipe)
+    return Resolved(environment=environment, base=base, system=system, recipe=recipe, stages=stages)
+
+
+def _stages(
+    environment: Environment, bases: Mapping[str, Base], platform: Platform
+) -> dict[str, ResolvedBase]:
+    if not environment.dockerfile:
+        return {}
+    named = named_bases(environment.dockerfile, bases)
+    return {argument: resolve_base(base, bases, platform) for argument, base in named.items()}
 
 
 def _sdist_key(distributions: Sequence[Distribution], target: Target) -> str:
@@ -117,9 +139,7 @@ def _sdist_key(distributions: Sequence[Distribution], target: Target) -> str:
     """
     if all(item.kind is Kind.WHEEL for item in distributions):
         return ""
-    wanted = read_wanted(BACKENDS / "pyproject.toml", groups=("main",), extras=())
-    packages = select(read_lock(BACKENDS / "poetry.lock"), wanted, target)
-    pins = [distribution(package, target).sha256 for package in packages]
+    pins = [item.sha256 for item in pinned(BACKENDS, target)]
     return hashlib.sha256(canonical([SDIST_VERSION, pins])).hexdigest()
 
 

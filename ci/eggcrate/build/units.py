@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 UNIT_FORMAT = 1
 """Raised whenever the same inputs would give other bytes."""
+_JOIN_FORMAT = 2
+"""Raised whenever the same units would give another layer."""
 _SCHEMA = "eggcrate.unit/1"
 
 
@@ -212,7 +214,7 @@ def _record_path(cache: Path, key: str) -> Path:
 
 
 def _join_path(cache: Path, units: Sequence[Unit]) -> Path:
-    text = "\n".join([str(UNIT_FORMAT), *(unit.digest for unit in units)])
+    text = "\n".join([str(UNIT_FORMAT), str(_JOIN_FORMAT), *(unit.digest for unit in units)])
     return cache / "joins" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
 
 

@@ -33,6 +33,7 @@ _VERBS = {
     "lock": "write poetry.lock of environments with Poetry's resolver",
     "plan": "show which environments must be built, and why",
     "build": "build images into the local store, and publish them",
+    "promote": "move the tag stable to the images that the locks name now",
     "matrix": "prove every component in every compatible image",
     "doctor": "show settings, their origin, and this machine",
 }

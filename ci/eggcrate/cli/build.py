@@ -1,21 +1,29 @@
-"""``eggcrate build``: make the images of environments in the local store."""
+"""``eggcrate build``: make the images of environments, publish them, put them elsewhere."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.build.engine import build_all
+from eggcrate.build.export import Sent, check_output, send
 from eggcrate.build.local import LocalRegistry
-from eggcrate.build.published import RemoteRegistry, image_of, known_holders, publish
+from eggcrate.build.published import RemoteRegistry, image_of, known_holders, mountable, publish
 from eggcrate.build.workshop import Workshop
-from eggcrate.cli.plan import add_platform, add_registry, decide
+from eggcrate.cli.plan import add_platform, add_registry, decide, no_registry, read_locks
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import build as report
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from eggcrate.build.plan import Plan
+    from eggcrate.build.published import PublishResult
+    from eggcrate.build.resolve import Resolved
     from eggcrate.cli.context import Context
+    from eggcrate.errors import EggcrateError
+    from eggcrate.registry.remote import Remote
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,10 +42,19 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="only what the plan says: environments whose image is not published",
     )
     verb.add_argument("--push", action="store_true", help="publish the images in the registry")
+    verb.add_argument(
+        "--load", action="store_true", help="put the images into this machine's Docker daemon"
+    )
+    verb.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR|FILE.tar",
+        help="write the images as an OCI layout, a new folder or an archive",
+    )
     add_platform(verb)
     add_registry(verb)
     add_locked(verb)
-    verb.add_argument("--force", action="store_true", help="with --changed: all of them")
+    verb.add_argument("--force", action="store_true", help="also what is published already")
     verb.add_argument("--dry-run", action="store_true", help="show what would be built")
     verb.add_argument("--json", action="store_true", help="print eggcrate.build/1")
     verb.set_defaults(run=run)
@@ -67,34 +84,53 @@ def workshop(context: Context, *, locked: bool) -> Workshop:
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
-    """Decide, build, publish, report."""
+    """Decide, build, publish, send elsewhere, report."""
     if not (arguments.environments or arguments.all or arguments.changed):
         raise UsageError("name the environments to build, or say --all or --changed")
+    if arguments.output:
+        check_output(arguments.output)
     with context.open_remote(arguments.registry) as remote:
         if arguments.push and remote is None:
-            raise UsageError(
-                "there is no registry to push to",
-                hint="set registry under [tool.eggcrate] in pyproject.toml, EGGCRATE_REGISTRY, "
-                "or --registry HOST/PATH",
-            )
-        against = RemoteRegistry(remote) if remote else LocalRegistry(context.store)
-        plan = decide(arguments, context, against)
-        wanted = plan.to_build if arguments.changed else plan.resolved
-        failed = {item.environment: item.error for item in plan.environments if item.error}
+            raise no_registry("push to")
+        wanted, failed, plan = _decide(arguments, context, remote)
         shop = workshop(context, locked=arguments.locked)
         results = build_all(wanted, failed, shop, dry_run=arguments.dry_run)
-        published = []
-        if arguments.push and remote and not arguments.dry_run:
+        published: list[PublishResult] = []
+        if remote and plan and arguments.push and wanted and not arguments.dry_run:
+            others = mountable(remote, plan, context.monorepo.environments)
             published = publish(
                 [image_of(result) for result in results if result.good],
                 layout=context.store,
                 remote=remote,
-                holders=known_holders(remote, plan.published) if wanted else {},
+                holders=known_holders(remote, others),
+                again=arguments.force,
                 progress=context.progress,
             )
+        sent = Sent()
+        if not arguments.dry_run:
+            output, load = arguments.output, arguments.load
+            sent = send(context.store, results, output=output, load=load, remote=remote)
     if arguments.json:
-        context.show_json("eggcrate.build/1", report.document(results, published))
+        context.show_json("eggcrate.build/1", report.document(results, published, sent))
     else:
-        context.show(report.summary(results, published))
+        context.show(report.summary(results, published, sent))
     good = all(one.good for one in results) and not any(one.error for one in published)
-    return EXIT_OK if good else EXIT_FAILURE
+    return EXIT_OK if good and not sent.error else EXIT_FAILURE
+
+
+def _decide(
+    arguments: argparse.Namespace, context: Context, remote: Remote | None
+) -> tuple[Sequence[Resolved], dict[str, EggcrateError], Plan | None]:
+    """What to build, what cannot be, and the plan that says so, where one is needed.
+
+    A registry is asked only where its answer matters: images are built without one, offline.
+    """
+    names = () if arguments.all else arguments.environments
+    if not (arguments.changed or arguments.push):
+        resolved, failed = read_locks(context, names, platforms=arguments.platform or ())
+        return resolved, failed, None
+    arguments.environments = names
+    against = RemoteRegistry(remote) if remote else LocalRegistry(context.store)
+    plan = decide(arguments, context, against)
+    failed = {item.environment: item.error for item in plan.environments if item.error}
+    return plan.to_build if arguments.changed else plan.resolved, failed, plan

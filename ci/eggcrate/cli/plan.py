@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from eggcrate.build.history import git_sentences
 from eggcrate.build.plan import make_plan
 from eggcrate.build.resolve import resolve_all
-from eggcrate.cli.context import print_json
-from eggcrate.errors import EXIT_FAILURE, EXIT_OK
+from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.packages.target import Platform
 from eggcrate.repo.git import Git
 from eggcrate.repo.monorepo import pick
@@ -16,9 +15,12 @@ from eggcrate.report import plan as report
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from eggcrate.build.plan import Plan, Registry
+    from eggcrate.build.resolve import Resolved
     from eggcrate.cli.context import Context
+    from eggcrate.errors import EggcrateError
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,6 +61,15 @@ def add_registry(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def no_registry(purpose: str) -> UsageError:
+    """The error when a verb needs a registry and none is set."""
+    return UsageError(
+        f"there is no registry to {purpose}",
+        hint="set registry under [tool.eggcrate] in pyproject.toml, EGGCRATE_REGISTRY, "
+        "or --registry HOST/PATH",
+    )
+
+
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Print the plan."""
     with context.open_registry(arguments.registry) as registry:
@@ -68,7 +79,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 def _run(arguments: argparse.Namespace, context: Context, registry: Registry) -> int:
     if arguments.explain:
         arguments.environments = [*arguments.environments, arguments.explain]
-    plan = decide(arguments, context, registry)
+    plan = decide(arguments, context, registry, retired=True)
     git = Git(root=context.root)
     told: dict[str, tuple[str, ...]] = {}
     if arguments.base:
@@ -76,9 +87,10 @@ def _run(arguments: argparse.Namespace, context: Context, registry: Registry) ->
             context.monorepo.environments.values(), git, arguments.base, root=context.root
         )
     if arguments.json:
-        print_json("eggcrate.plan/1", {**report.document(plan), "git": told})
+        context.show_json("eggcrate.plan/1", {**report.document(plan), "git": told})
     elif arguments.explain:
-        print(report.explain(plan, arguments.explain, told.get(arguments.explain, ())))
+        sentences = told.get(arguments.explain, ()) or told.get("git", ())
+        print(report.explain(plan, arguments.explain, sentences))
     else:
         print(report.summary(plan))
         for name, sentences in told.items():
@@ -86,25 +98,64 @@ def _run(arguments: argparse.Namespace, context: Context, registry: Registry) ->
     return EXIT_FAILURE if plan.blocked else EXIT_OK
 
 
-def decide(arguments: argparse.Namespace, context: Context, registry: Registry) -> Plan:
-    """Read the repository and what is published, and decide."""
-    monorepo = context.monorepo
-    broken = {
-        name.removeprefix("environments/"): error
-        for name, error in monorepo.broken.items()
-        if name.startswith("environments/")
-    }
-    known = frozenset({*monorepo.environments, *broken})
+def decide(
+    arguments: argparse.Namespace, context: Context, registry: Registry, *, retired: bool = False
+) -> Plan:
+    """Read the repository and what is published, and decide.
+
+    Args:
+        arguments: names of environments, ``platform`` and ``force``.
+        context: the checkout.
+        registry: what is published.
+        retired: whether environments may be named that have no folder any more.
+    """
+    known = _names(context)
     deleted = Git(root=context.root).deleted_environments()
-    names = pick("environment", arguments.environments, known | deleted)
-    chosen = {name: monorepo.environments[name] for name in names if name in monorepo.environments}
-    platforms = [Platform.parse(text) for text in arguments.platform or ()] or None
-    resolved, failed = resolve_all(chosen, monorepo.bases, platforms)
-    return make_plan(
-        resolved,
-        {**failed, **{name: broken[name] for name in names if name in broken}},
-        registry,
-        known=known,
-        deleted=deleted,
-        force=arguments.force,
+    gone: frozenset[str] = frozenset()
+    if retired and not known.issuperset(arguments.environments):
+        gone = deleted | registry.environments()
+    resolved, failed = read_locks(
+        context, arguments.environments, platforms=arguments.platform or (), gone=gone
     )
+    return make_plan(
+        resolved, failed, registry, known=known, deleted=deleted, force=arguments.force
+    )
+
+
+def read_locks(
+    context: Context,
+    names: Sequence[str],
+    *,
+    platforms: Sequence[str] = (),
+    gone: frozenset[str] = frozenset(),
+) -> tuple[list[Resolved], dict[str, EggcrateError]]:
+    """Resolve the environments named, or all; what cannot be read or resolved is told beside.
+
+    Args:
+        context: the checkout.
+        names: of environments; none for all of them.
+        platforms: instead of the environments' own.
+        gone: more names that may be asked for; nothing is there to resolve.
+
+    Raises:
+        UsageError: there is no environment of a name.
+    """
+    monorepo = context.monorepo
+    known = _names(context)
+    chosen = pick("environment", names, known | gone) if names else sorted(known)
+    resolved, failed = resolve_all(
+        {name: monorepo.environments[name] for name in chosen if name in monorepo.environments},
+        monorepo.bases,
+        [Platform.parse(text) for text in platforms] or None,
+    )
+    broken = {name: monorepo.broken.get(f"environments/{name}") for name in chosen}
+    return resolved, {**failed, **{name: error for name, error in broken.items() if error}}
+
+
+def _names(context: Context) -> frozenset[str]:
+    """Every environment that has a folder, readable or not."""
+    folder = "environments/"
+    broken = {
+        name.removeprefix(folder) for name in context.monorepo.broken if name.startswith(folder)
+    }
+    return frozenset(context.monorepo.environments) | broken

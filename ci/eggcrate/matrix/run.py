@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from eggcrate.runtimes.protocol import Runtime
 
 PYTHON = "/opt/env/bin/python"
+_INSIDE = "/eggcrate/repo/"
+"""Where a cell sees the repository."""
 _MEMORY_PER_WORKER = 0.9
 
 
@@ -61,7 +63,7 @@ def command_of(component: Component, cell: Cell, bench: Bench) -> Command:
         argv=(
             PYTHON,
             f"{INSIDE}/run_cell.py",
-            f"/eggcrate/repo/components/{component.name}/tests",
+            f"{_INSIDE}components/{component.name}/tests",
             *bench.arguments,
         ),
         limits=limits_of(component, bench),
@@ -75,7 +77,7 @@ def command_of(component: Component, cell: Cell, bench: Bench) -> Command:
             "OMP_NUM_THREADS": str(bench.threads),
         },
         mounts=(
-            Mount(source=bench.root / "components", target="/eggcrate/repo/components"),
+            Mount(source=bench.root / "components", target=f"{_INSIDE}components"),
             Mount(source=bench.harness[cell.environment], target=INSIDE),
         ),
         network=component.network,
@@ -102,7 +104,7 @@ def prove(component: Component, cell: Cell, bench: Bench) -> CellResult:
         reason=reason,
         seconds=result.seconds,
         memory_peak=result.memory_peak,
-        output=result.output,
+        output=result.output.replace(_INSIDE, ""),  # paths as the checkout has them
     )
 
 

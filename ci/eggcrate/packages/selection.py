@@ -157,7 +157,7 @@ def distribution(package: LockedPackage, target: Target) -> Distribution:
         raise UnsupportedPackageError(
             f"{package} comes from {source.type} source {source.url}",
             why="an image is a function of its lock, and that source has no file with a hash",
-            hint="publish it as a wheel on an index, or give the environment a Dockerfile",
+            hint="publish it on an index, or lock it from the URL of a wheel",
         )
     file = _best_wheel(package, target) or next(
         (file for file in package.files if file.name.endswith((".tar.gz", ".zip"))), None

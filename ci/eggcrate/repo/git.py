@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KEEP = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CONFIG_HOME", "SSL_CERT_FILE")
+# Names that an image can have: templates and the like were never published.
+_ENVIRONMENT = re.compile(rb"environments/([a-z0-9]+(?:[._-][a-z0-9]+)*)/pyproject\.toml")
 _SETTINGS = ("-c", "core.quotepath=off", "-c", "core.fsmonitor=false", "-c", "log.showSignature=no")
 
 
@@ -70,6 +72,7 @@ class Git:
             *("log", "--diff-filter=D", "--no-renames", "--name-only", "--format=", "-z"),
             *("--relative", "--", "environments/*/pyproject.toml"),
         )
-        names = re.findall(rb"environments/([^/\0]+)/pyproject\.toml", told or b"")
+        paths = re.split(rb"[\0\n]", told or b"")
+        found = {match[1].decode() for path in paths if (match := _ENVIRONMENT.fullmatch(path))}
         folder = self.root / "environments"
-        return frozenset(name.decode() for name in names if not (folder / name.decode()).is_dir())
+        return frozenset(name for name in found if not (folder / name).is_dir())

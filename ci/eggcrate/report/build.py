@@ -11,17 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eggcrate.build.engine import BuildResult
+    from eggcrate.build.export import Sent
     from eggcrate.build.published import PublishResult
 
 _DIGEST = len("sha256:") + 12
 
 
-def summary(results: Sequence[BuildResult], published: Sequence[PublishResult] = ()) -> str:
+def summary(
+    results: Sequence[BuildResult],
+    published: Sequence[PublishResult] = (),
+    sent: Sent | None = None,
+) -> str:
     """A table of what was built and published, then the errors.
 
     Args:
         results: of building.
         published: of publishing; without any, nothing is said about it.
+        sent: where images went besides.
     """
     pushed = {(one.image.environment, one.image.platform): one for one in published}
     rows = []
@@ -43,9 +49,13 @@ def summary(results: Sequence[BuildResult], published: Sequence[PublishResult] =
     if not rows:
         return "everything is published already: nothing to build"
     text = table(header, rows, right="size reused new seconds pushed")
-    problems = [f"{result.environment}: {result.error}" for result in results if result.error]
-    problems += [f"{one.image.environment}: {one.error}" for one in published if one.error]
-    return "\n\n".join([text, *problems])
+    notes = [f"{result.environment}: {result.error}" for result in results if result.error]
+    notes += [f"{one.image.environment}: {one.error}" for one in published if one.error]
+    if sent:
+        notes += [f"written: {name}" for name in sent.written]
+        notes += [f"loaded: docker run --rm -it {name}" for name in sent.loaded]
+        notes += [str(sent.error)] if sent.error else []
+    return "\n\n".join([text, *notes])
 
 
 def _pushed(one: PublishResult | None, published: Sequence[PublishResult]) -> list[str]:
@@ -57,7 +67,9 @@ def _pushed(one: PublishResult | None, published: Sequence[PublishResult]) -> li
 
 
 def document(
-    results: Sequence[BuildResult], published: Sequence[PublishResult] = ()
+    results: Sequence[BuildResult],
+    published: Sequence[PublishResult] = (),
+    sent: Sent | None = None,
 ) -> dict[str, Any]:
     """The results as ``eggcrate.build/1``; ``pushed`` is null for what was not."""
     pushed = {(one.image.environment, one.image.platform): one for one in published}
@@ -79,7 +91,10 @@ def document(
                 "pushed": _document(pushed.get((result.environment, result.platform))),
             }
             for result in results
-        ]
+        ],
+        "written": list(sent.written) if sent else [],
+        "loaded": list(sent.loaded) if sent else [],
+        "error": str(sent.error) if sent and sent.error else "",
     }
 
 

@@ -64,6 +64,8 @@ def explain(plan: Plan, environment: str, git: tuple[str, ...] = ()) -> str:
             f"{environment} has no folder any more. Its published images are kept; "
             "delete them by hand when no pipeline uses them."
         )
+    elif not lines:
+        lines.append(f"{environment} has no folder any more, and no published image.")
     return "\n".join([*lines, *git])
 
 

@@ -74,14 +74,11 @@ class Docker:
         Raises:
             StoreError: the store does not hold it, or the daemon refuses it.
         """
-        manifest = oci.parse(self._layout.read_blob(digest), f"manifest {digest}")
-        if isinstance(manifest, oci.Index):
-            raise StoreError(f"{digest} is an index of several images", hint="choose a platform")
-        config = oci.parse_config(self._layout.read_blob(manifest.config.digest))
+        _, config = _read(self._layout, digest)
         lock = self._cache / "docker" / f"{digest.removeprefix('sha256:')}.lock"
         with exclusive(lock), _client(_LOAD_TIMEOUT) as client:
-            if not _has(client, digest, config):
-                self._load(client, digest, manifest, config)
+            if not _has(client, _tag(digest), config):
+                _load(client, self._layout, digest, _tag(digest))
         name = next(
             (ref for ref, item in self._layout.refs().items() if item.digest == digest), digest
         )
@@ -108,22 +105,6 @@ class Docker:
         with _client() as client:
             for container in running:
                 _kill(client, container)
-
-    def _load(
-        self, client: docker.APIClient, digest: str, manifest: oci.Manifest, config: oci.Config
-    ) -> None:
-        try:
-            stream = archive(self._layout, manifest, _tag(digest))
-            for event in client.load_image(stream):  # type: ignore[no-untyped-call] # not in the stubs
-                if "error" in event:
-                    raise StoreError(f"docker refuses image {digest}", why=str(event["error"]))
-        except (APIError, OSError) as error:
-            raise StoreError(f"docker refuses image {digest}", why=_sentence(error)) from error
-        if not _has(client, digest, config):
-            raise StoreError(
-                f"docker did not load image {digest} as it is in the store",
-                hint="run `eggcrate build` again, or use --runtime sandbox",
-            )
 
     def _run(self, client: docker.APIClient, image: UnpackedImage, command: Command) -> Result:
         container = _create(client, image, command)
@@ -172,7 +153,7 @@ class Docker:
 
 def available() -> str | None:
     """Why docker cannot be used here; ``None`` when a daemon on this machine answers."""
-    address = _address()
+    address = daemon_address()
     if not address.startswith("unix:"):
         return f"the daemon at {address} is not on this machine, whose folders must be mounted"
     if not Path(address.removeprefix("unix://")).is_socket():
@@ -185,7 +166,55 @@ def available() -> str | None:
     return None
 
 
-def _address() -> str:
+def load(layout: Layout, digest: str, name: str) -> None:
+    """Put an image of the store into the daemon under a name, unless it is there.
+
+    Args:
+        layout: the store.
+        digest: the image's manifest.
+        name: what ``docker run`` will know it by, such as ``localhost/eggcrate/mine:key-0a``.
+
+    Raises:
+        RuntimeUnavailableError: no daemon answers.
+        StoreError: the store does not hold it, or the daemon refuses it.
+    """
+    if reason := available():
+        raise RuntimeUnavailableError(
+            "there is no Docker daemon to load images into",
+            why=reason,
+            hint="start Docker, or write the image to a folder or archive with --output",
+        )
+    _, config = _read(layout, digest)
+    with _client(_LOAD_TIMEOUT) as client:
+        if not _has(client, name, config):
+            _load(client, layout, digest, name)
+
+
+def _read(layout: Layout, digest: str) -> tuple[oci.Manifest, oci.Config]:
+    manifest = oci.parse(layout.read_blob(digest), f"manifest {digest}")
+    if isinstance(manifest, oci.Index):
+        raise StoreError(f"{digest} is an index of several images", hint="choose a platform")
+    return manifest, oci.parse_config(layout.read_blob(manifest.config.digest))
+
+
+def _load(client: docker.APIClient, layout: Layout, digest: str, name: str) -> None:
+    manifest, config = _read(layout, digest)
+    try:
+        stream = archive(layout, manifest, name)
+        for event in client.load_image(stream):  # type: ignore[no-untyped-call] # not in the stubs
+            if "error" in event:
+                raise StoreError(f"docker refuses image {digest}", why=str(event["error"]))
+    except (APIError, OSError) as error:
+        raise StoreError(f"docker refuses image {digest}", why=_sentence(error)) from error
+    if not _has(client, name, config):
+        raise StoreError(
+            f"docker did not load image {digest} as it is in the store",
+            hint="run `eggcrate build` again, or use --runtime sandbox",
+        )
+
+
+def daemon_address() -> str:
+    """Where the daemon is, as ``DOCKER_HOST`` names it."""
     if named := os.environ.get("DOCKER_HOST"):
         return named.replace("http+unix://", "unix://")
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -196,7 +225,7 @@ def _address() -> str:
 
 @contextlib.contextmanager
 def _client(timeout: float = _TIMEOUT) -> Iterator[docker.APIClient]:
-    client = docker.APIClient(base_url=_address(), version="auto", timeout=timeout)  # type: ignore[arg-type] # seconds may be a fraction
+    client = docker.APIClient(base_url=daemon_address(), version="auto", timeout=timeout)  # type: ignore[arg-type] # seconds may be a fraction
     try:
         yield client
     finally:
@@ -278,10 +307,10 @@ def _tag(digest: str) -> str:
     return f"{_REPOSITORY}:{digest.removeprefix('sha256:')}"
 
 
-def _has(client: docker.APIClient, digest: str, config: oci.Config) -> bool:
+def _has(client: docker.APIClient, name: str, config: oci.Config) -> bool:
     """Whether the daemon holds this very image: a tag alone could have been moved."""
     try:
-        found = client.inspect_image(_tag(digest))  # type: ignore[no-untyped-call] # not in the stubs
+        found = client.inspect_image(name)  # type: ignore[no-untyped-call] # not in the stubs
     except ImageNotFound:
         return False
     return tuple(found.get("RootFS", {}).get("Layers") or ()) == config.diff_ids

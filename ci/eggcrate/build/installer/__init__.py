@@ -1,0 +1,1 @@
+"""What installs a lock inside a Dockerfile: pip, pinned."""

@@ -1,0 +1,111 @@
+"""A repository under git, and the command line in this process with a real registry."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eggcrate import cli
+from eggcrate.registry import session
+from eggcrate.retries import Retries
+from support.planning import commit, git, package
+from support.published import fill_store
+from support.registry_proxy import RegistryProxy
+from support.repository import Repository, make_repository
+from support.services import registry_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Plan = Callable[..., dict[str, dict[str, Any]]]
+    Run = Callable[..., tuple[int, str, str]]
+
+__all__ = ["registry_server"]
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No log-ins and no settings of whoever runs the tests; little patience."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "no-docker"))
+    monkeypatch.delenv("EGGCRATE_REGISTRY", raising=False)
+    hasty = functools.partial(Retries, attempts=2, first=0.01)
+    monkeypatch.setattr(session, "Retries", hasty)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Two environments, committed."""
+    made = make_repository(tmp_path / "repo", tmp_path / "cache")
+    made.environment("one", (package("pandas", "2.2"), package("six")))
+    made.environment("two", (package("six"),))
+    (made.root / ".gitignore").write_text(".eggcrate\n")
+    (made.root / "components" / ".keep").touch()  # git keeps no empty folders
+    git(made.root, "init", "-q", "-b", "main")
+    commit(made.root, "start")
+    return made
+
+
+@pytest.fixture
+def proxy(registry_server: str) -> Iterator[RegistryProxy]:
+    """The session's registry, with what a test makes go wrong."""
+    with RegistryProxy(registry_server) as found:
+        yield found
+
+
+@pytest.fixture
+def prefix(proxy: RegistryProxy, tmp_path: Path) -> str:
+    """A prefix that no other test uses."""
+    name = "".join(letter for letter in tmp_path.name.lower() if letter.isalnum())
+    return f"{proxy.address}/plan/{name}"
+
+
+@pytest.fixture
+def run(
+    *,
+    alone: None,
+    repository: Repository,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """The command line in this process, with the registry set."""
+    monkeypatch.setenv("EGGCRATE_CACHE", str(repository.cache))
+    monkeypatch.setenv("EGGCRATE_REGISTRY", prefix)
+
+    def call(*arguments: str, root: Path = repository.root) -> tuple[int, str, str]:
+        code = cli.main(["--repo", str(root), *arguments])
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return code, told.out, told.err
+
+    return call
+
+
+@pytest.fixture
+def plan(run: Run) -> Plan:
+    """``plan --json`` as environments by name, beside ``retired`` and ``git``."""
+
+    def call(*arguments: str, code: int = 0, **options: Any) -> dict[str, dict[str, Any]]:
+        found, out, err = run("plan", "--json", *arguments, **options)
+        assert found == code, out + err
+        document = json.loads(out)
+        assert document.pop("schema") == "eggcrate.plan/1"
+        return {**{item["name"]: item for item in document.pop("environments")}, **document}
+
+    return call
+
+
+@pytest.fixture
+def publish(repository: Repository, run: Run) -> Callable[[], None]:
+    """Publish stand-ins of everything that can be."""
+
+    def call() -> None:
+        fill_store(repository)
+        code, out, err = run("build", "--changed", "--push")
+        assert code == 0, out + err
+
+    return call

@@ -1,0 +1,81 @@
+"""What every test can rely on: marks are honoured, and only marked tests leave this machine."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eggcrate.packages.pip_config import read_pip_config
+from eggcrate.runtimes import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_TOOLS = ("skopeo", "umoci")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip by name, with the reason, what this machine cannot run."""
+    for mark, missing in _MISSING.items():
+        if item.get_closest_marker(mark) and (reason := missing()):
+            pytest.skip(reason)
+
+
+@functools.cache
+def _no_network() -> str:
+    index = read_pip_config().index_url
+    try:
+        with urllib.request.urlopen(f"{index.rstrip('/')}/pip/", timeout=20):  # noqa: S310 - pip's
+            return ""
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        return f"pip's package index does not answer: {error}"
+
+
+@functools.cache
+def _no_sandbox() -> str:
+    reason = sandbox.available()
+    return f"no sandbox on this machine: {reason}" if reason else ""
+
+
+@functools.cache
+def _no_tools() -> str:
+    missing = [name for name in _TOOLS if not shutil.which(name)]
+    return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+_MISSING: dict[str, Callable[[], str]] = {
+    "network": _no_network,
+    "sandbox": _no_sandbox,
+    "tools": _no_tools,
+}
+
+
+@pytest.fixture(autouse=True)
+def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that is not marked ``network`` reaches loopback and nothing else."""
+    if request.node.get_closest_marker("network"):
+        yield
+        return
+    connect = socket.socket.connect
+
+    def only_loopback(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address[0]):
+            raise AssertionError(f"a test that is not marked network connects to {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", only_loopback)
+    yield
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
