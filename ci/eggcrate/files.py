@@ -10,11 +10,12 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from eggcrate.errors import DiskError
 
@@ -130,3 +131,25 @@ def link_or_copy(source: Path, target: Path) -> None:
     except OSError:
         with source.open("rb") as reader, atomic_open(target) as writer:
             shutil.copyfileobj(reader, writer, _CHUNK)
+
+
+def sealed(document: dict[str, Any]) -> str:
+    """A document as JSON that ends with its own hash: bytes damaged later are noticed."""
+    text = json.dumps(document, separators=(",", ":"))
+    return f'{text[:-1]},"check":"{hashlib.sha256(text.encode()).hexdigest()}"}}'
+
+
+def unsealed(content: bytes) -> dict[str, Any]:
+    """Read what :func:`sealed` wrote.
+
+    Raises:
+        ValueError: it is not JSON, or not as it was written; :class:`KeyError` and
+            :class:`AttributeError` when it never was sealed.
+    """
+    document = json.loads(content)
+    check = document.pop("check")
+    tail = f',"check":"{check}"}}'.encode()
+    if hashlib.sha256(content[: -len(tail)] + b"}").hexdigest() != check:
+        raise ValueError("it was damaged")
+    found: dict[str, Any] = document
+    return found

@@ -46,12 +46,13 @@ def test_every_input_counts(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_is_made_again(tmp_path: Path) -> None:
-    """Cut off, of another shape, or not JSON: it is as if it were not there."""
+    """Cut off, of another shape, altered, or not JSON: it is as if it were not there."""
     folder, cache = project(tmp_path / "e", ASKS, package("pandas")), tmp_path / "cache"
     names(folder, cache)
     (record,) = (cache / "selections").rglob("*.json")
     good = record.read_text()
-    for bad in ("", good[:-9], "[1]", '[{"name": "x"}]', "{}x"):
+    altered = good.replace("0000", "0001", 1)
+    for bad in ("", good[:-9], "[1]", '{"files": [{"name": "x"}]}', "{}x", altered):
         record.write_text(bad)
         assert names(folder, cache) == ["pandas==1.0"]
         assert json.loads(record.read_text()) == json.loads(good)

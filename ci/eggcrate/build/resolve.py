@@ -16,10 +16,8 @@ from eggcrate.errors import ConfigError, EggcrateError, LockStaleError
 from eggcrate.packages.debian.lockfile import base_lock, read_base_lock
 from eggcrate.packages.debian.values import lock_key
 from eggcrate.packages.distribution import Distribution, Kind
-from eggcrate.packages.poetry_lock import read_lock
-from eggcrate.packages.selection import distribution, select
+from eggcrate.packages.remembered import selected
 from eggcrate.packages.target import Platform, Target
-from eggcrate.packages.wanted import read_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,8 +79,20 @@ class Resolved:
         return {item.name: item.version for item in self.recipe.distributions}
 
 
-def resolve(environment: Environment, bases: Mapping[str, Base], platform: Platform) -> Resolved:
+def resolve(
+    environment: Environment,
+    bases: Mapping[str, Base],
+    platform: Platform,
+    *,
+    cache: Path | None = None,
+) -> Resolved:
     """Read an environment's locks and decide what its image is made from.
+
+    Args:
+        environment: what to read.
+        bases: by name.
+        platform: what to build for.
+        cache: the user's, to remember what locks give; without it they are read every time.
 
     Raises:
         ConfigError: unknown base, or a ``requires-python`` that the base does not meet.
@@ -91,12 +101,13 @@ def resolve(environment: Environment, bases: Mapping[str, Base], platform: Platf
     """
     base = resolve_base(pick_base(environment, bases), bases, platform)
     check_python(environment, base)
-    lock = read_lock(environment.lock_path)
-    wanted = read_wanted(
-        environment.pyproject_path, groups=environment.groups, extras=environment.extras
+    distributions = selected(
+        environment.path,
+        base.target,
+        groups=environment.groups,
+        extras=environment.extras,
+        cache=cache,
     )
-    packages = select(lock, wanted, base.target, groups=environment.groups)
-    distributions = tuple(distribution(package, base.target) for package in packages)
     system = _system(environment, base)
     stages = _stages(environment, bases, platform)
     recipe = Recipe(
@@ -259,6 +270,8 @@ def resolve_all(
     environments: Mapping[str, Environment],
     bases: Mapping[str, Base],
     platforms: Sequence[Platform] | None = None,
+    *,
+    cache: Path | None = None,
 ) -> tuple[list[Resolved], dict[str, EggcrateError]]:
     """Resolve several environments; what fails is kept beside what does not.
 
@@ -266,13 +279,16 @@ def resolve_all(
         environments: by name.
         bases: by name.
         platforms: instead of each environment's own.
+        cache: the user's, see :func:`resolve`.
     """
     resolved: list[Resolved] = []
     failed: dict[str, EggcrateError] = {}
     for name, environment in environments.items():
         try:
             wanted = platforms or [Platform.parse(text) for text in environment.platforms]
-            resolved += [resolve(environment, bases, platform) for platform in wanted]
+            resolved += [
+                resolve(environment, bases, platform, cache=cache) for platform in wanted
+            ]
         except EggcrateError as error:
             failed[name] = error
     return resolved, failed

@@ -20,7 +20,7 @@ from eggcrate.build.archive import UnitFile, UnitWriter, Written, damaged_blob, 
 from eggcrate.build.gzip_members import CODEC
 from eggcrate.build.values import Layer, Unit, UnitKind
 from eggcrate.errors import IntegrityError
-from eggcrate.files import atomic_write
+from eggcrate.files import atomic_write, sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +54,7 @@ def blob_path(cache: Path, digest: str) -> Path:
 def load(cache: Path, key: str) -> UnitRecord | None:
     """The unit with this key, if the cache holds it whole."""
     try:
-        document = _unsealed(_record_path(cache, key).read_bytes())
+        document = unsealed(_record_path(cache, key).read_bytes())
         if document["schema"] != _SCHEMA:
             return None
         unit = Unit(**{**document["unit"], "kind": UnitKind(document["unit"]["kind"])})
@@ -108,24 +108,8 @@ def make(
         "unit": asdict(unit) | {"kind": kind.value},
         "files": [[item.path, item.mode, item.size, item.crc32, item.link] for item in files],
     }
-    atomic_write(_record_path(cache, key), _sealed(document))
+    atomic_write(_record_path(cache, key), sealed(document))
     return UnitRecord(unit=unit, files=files)
-
-
-def _sealed(document: dict[str, Any]) -> str:
-    """A document as JSON that ends with its own hash: bytes damaged later are noticed."""
-    text = json.dumps(document, separators=(",", ":"))
-    return f'{text[:-1]},"check":"{hashlib.sha256(text.encode()).hexdigest()}"}}'
-
-
-def _unsealed(content: bytes) -> dict[str, Any]:
-    document = json.loads(content)
-    check = document.pop("check")
-    tail = f',"check":"{check}"}}'.encode()
-    if hashlib.sha256(content[: -len(tail)] + b"}").hexdigest() != check:
-        raise ValueError("it was damaged")
-    found: dict[str, Any] = document
-    return found
 
 
 def discard(cache: Path, unit: Unit) -> None:
@@ -148,7 +132,7 @@ def layer_of(units: Sequence[Unit], *, cache: Path) -> Layer:
     known = _load_join(record)
     if known is None or not _has_blob(cache, known.digest, known.size):
         known = _join(units, cache)
-        atomic_write(record, _sealed(asdict(known)))
+        atomic_write(record, sealed(asdict(known)))
     return Layer(digest=known.digest, size=known.size, diff_id=known.diff_id, units=tuple(units))
 
 
@@ -220,6 +204,6 @@ def _join_path(cache: Path, units: Sequence[Unit]) -> Path:
 
 def _load_join(path: Path) -> Written | None:
     try:
-        return Written(**_unsealed(path.read_bytes()))
+        return Written(**unsealed(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

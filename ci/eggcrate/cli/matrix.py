@@ -62,7 +62,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Read, match, build, prove, report."""
-    matrix = decide(context.monorepo, _selection(arguments, context))
+    matrix = decide(context.monorepo, _selection(arguments, context), cache=context.settings.cache)
     if arguments.list:
         return _list(matrix, arguments, context)
     for error in matrix.errors.values():

@@ -147,6 +147,7 @@ def read_locks(
         {name: monorepo.environments[name] for name in chosen if name in monorepo.environments},
         monorepo.bases,
         [Platform.parse(text) for text in platforms] or None,
+        cache=context.settings.cache,
     )
     broken = {name: monorepo.broken.get(f"environments/{name}") for name in chosen}
     return resolved, {**failed, **{name: error for name, error in broken.items() if error}}

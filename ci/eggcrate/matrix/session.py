@@ -98,8 +98,14 @@ class Limits:
     """Passed on to pytest."""
 
 
-def decide(monorepo: Monorepo, selection: Selection) -> Matrix:
-    """Match components with environments, by locks alone; nothing is run or built."""
+def decide(monorepo: Monorepo, selection: Selection, *, cache: Path | None = None) -> Matrix:
+    """Match components with environments, by locks alone; nothing is run or built.
+
+    Args:
+        monorepo: what there is.
+        selection: what is asked for.
+        cache: the user's, to remember what locks give; without it they are read every time.
+    """
     components = {
         name: component
         for name, component in monorepo.components.items()
@@ -110,7 +116,9 @@ def decide(monorepo: Monorepo, selection: Selection) -> Matrix:
         for name, environment in monorepo.environments.items()
         if name in selection.environments or not selection.environments
     }
-    resolved, failed = resolve_all(environments, monorepo.bases, [Platform.of_this_machine()])
+    resolved, failed = resolve_all(
+        environments, monorepo.bases, [Platform.of_this_machine()], cache=cache
+    )
     columns = [
         Column(
             environment=item.environment.name,

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from eggcrate.files import atomic_write
+from eggcrate.files import atomic_write, sealed, unsealed
 from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.poetry_lock import read_lock
 from eggcrate.packages.selection import distribution, select
@@ -56,7 +56,7 @@ def selected(
     packages = select(lock, wanted, target, groups=groups)
     found = tuple(distribution(package, target) for package in packages)
     if record is not None and not any((item.url or "").startswith("file:") for item in found):
-        atomic_write(record, json.dumps([asdict(item) for item in found], separators=(",", ":")))
+        atomic_write(record, sealed({"files": [asdict(item) for item in found]}))
     return found
 
 
@@ -78,6 +78,7 @@ def _record(
 
 def _load(record: Path) -> tuple[Distribution, ...] | None:
     try:
-        return tuple(Distribution(**item) for item in json.loads(record.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        files = unsealed(record.read_bytes())["files"]
+        return tuple(Distribution(**item) for item in files)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

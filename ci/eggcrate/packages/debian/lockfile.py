@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import tomllib
 from datetime import UTC, datetime
@@ -70,10 +71,19 @@ def read_base_lock(path: Path) -> BaseLock:
         LockError: it cannot be understood; the message names the file and the place.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _read(path, path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise LockMissingError(f"{path} does not exist", hint=_HINT) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"{path} cannot be read", why=str(error), hint=_HINT) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, text: str) -> BaseLock:
+    """Every environment on a base asks for its lock: the same text is parsed once."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise LockError(f"{path} cannot be read", why=str(error), hint=_HINT) from error
     if document.get("format") != FORMAT:
         raise LockError(
