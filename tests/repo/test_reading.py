@@ -132,6 +132,14 @@ def test_the_root_is_found_from_anywhere_inside(tmp_path: Path) -> None:
         find_root(Path("/"))
 
 
+def test_a_repository_without_components_is_one(tmp_path: Path) -> None:
+    """Git keeps no empty folder: the first environment comes before the first component."""
+    write(tmp_path / "environments/good/pyproject.toml", "[project]\n")
+    (tmp_path / "bases").mkdir()
+    assert find_root(tmp_path / "environments") == tmp_path
+    assert list(read_monorepo(tmp_path).environments) == ["good"]
+
+
 def test_settings_come_from_file_then_environment_and_say_so(tmp_path: Path) -> None:
     """A variable overrides the file, the file the default; each value knows its origin."""
     write(tmp_path / "pyproject.toml", '[tool.eggcrate]\nmemory = "1GiB"\nruntime = "docker"\n')

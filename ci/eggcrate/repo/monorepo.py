@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from eggcrate.repo.values import Base, Component, Environment
 
 T = TypeVar("T")
-_MARKS = ("environments", "components")
+_MARK = "environments"
+_BESIDE = ("bases", "components")
 _NOT_COMPONENTS = ("shared",)
 
 
@@ -42,11 +43,11 @@ def find_root(start: Path) -> Path:
         UsageError: neither it nor a folder above is an Eggcrate repository.
     """
     for folder in (start, *start.parents):
-        if all((folder / mark).is_dir() for mark in _MARKS):
+        if (folder / _MARK).is_dir() and any((folder / name).is_dir() for name in _BESIDE):
             return folder
     raise UsageError(
         f"{start} is not in an Eggcrate repository",
-        why="no folder from here upwards has environments/ and components/ in it",
+        why="no folder from here upwards has environments/ and bases/ or components/ in it",
         hint="change to the repository's folder, or name it: eggcrate --repo DIR …",
     )
 
@@ -54,7 +55,7 @@ def find_root(start: Path) -> Path:
 def read_monorepo(root: Path) -> Monorepo:
     """Read everything; folders whose names start with ``_`` or ``.`` are templates."""
     broken: dict[str, EggcrateError] = {}
-    bases = _read_all(root / "bases", read_base, broken) if (root / "bases").is_dir() else {}
+    bases = _read_all(root / "bases", read_base, broken)
     environments = _read_all(root / "environments", read_environment, broken)
     components = _read_all(root / "components", read_component, broken)
     return Monorepo(
@@ -70,7 +71,7 @@ def _read_all(
     folder: Path, read: Callable[[Path], T], broken: dict[str, EggcrateError]
 ) -> dict[str, T]:
     found: dict[str, T] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if not path.is_dir() or path.name.startswith(("_", ".")) or path.name in _NOT_COMPONENTS:
             continue
         try:
