@@ -15,6 +15,7 @@ from eggcrate.packages.relock import (
     Change,
     Locker,
     LockOutcome,
+    _without_hosts,
     lock_project,
     lock_projects,
     locker,
@@ -229,3 +230,15 @@ def test_real_index(tmp_path: Path) -> None:
     assert {"numpy", "scipy", "joblib", "threadpoolctl"} < packages.keys()
     assert outcome.written
     assert not any("source" in package for package in packages.values())
+
+
+def test_no_lock_names_an_index() -> None:
+    """Some packages' descriptions hold the name of a public index; locks name no host."""
+    config = PipConfig(index_url="https://user:word@index.example:8443/simple")
+    text = (
+        b'[[package]]\nname = "x"\ndescription = "Classifiers of index.example (index.example)."\n'
+        b'[package.source]\nurl = "https://index.example/simple"\n'
+    )
+    told = _without_hosts(text, config)
+    assert b"Classifiers of the package index (the package index)." in told
+    assert b'url = "https://index.example/simple"' in told

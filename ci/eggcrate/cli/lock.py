@@ -43,7 +43,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     verb.add_argument("--bases", action="store_true", help="lock the bases instead")
     verb.add_argument(
-        "--tool", action="store_true", help="lock Eggcrate's own tools (the root project)"
+        "--tool", action="store_true", help="lock Eggcrate's own projects: the root, the harness, …"
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="show what would change, write nothing"
@@ -60,8 +60,9 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         upgrade = tuple(arguments.upgrade) or "all"
     if arguments.tool:
         if arguments.environments:
-            raise UsageError("--tool locks the root project: name no environment with it")
-        return _projects([context.root], upgrade, arguments, context)
+            raise UsageError("--tool locks Eggcrate's own projects: name no environment with it")
+        inner = (path.parent for path in sorted((context.root / "ci").rglob("poetry.lock")))
+        return _projects([context.root, *inner], upgrade, arguments, context)
     monorepo = context.monorepo
     known = {path.name for path in _folders(context)}
     names = pick("environment", arguments.environments, known)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 import time
 import tomllib
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from eggcrate import process
 from eggcrate.errors import ConfigError, EggcrateError, LockError
@@ -135,7 +137,7 @@ def lock_project(
         asked = pyproject.read_bytes()
         with scratch_project(folder, cache=locker.cache, with_lock=bool(before)) as scratch:
             _resolve(folder, scratch.path, upgrade=upgrade if before else None, locker=locker)
-            text = scratch.lock_text()
+            text = _without_hosts(scratch.lock_text(), locker.config)
         if pyproject.read_bytes() != asked:
             raise LockError(
                 f"{pyproject} was changed while it was being locked",
@@ -218,6 +220,22 @@ def _environment(locker: Locker) -> dict[str, str]:
     if locker.config.cert:
         env.setdefault("REQUESTS_CA_BUNDLE", locker.config.cert)
     return env
+
+
+def _without_hosts(text: bytes, config: PipConfig) -> bytes:
+    """The lock without the names of indexes, which some packages' descriptions hold.
+
+    A lock names no host: whoever reads it has indexes of their own. Nothing reads descriptions.
+    """
+    hosts = {(urlsplit(url).hostname or "").encode() for url in config.index_urls} - {b""}
+
+    def cleaned(line: re.Match[bytes]) -> bytes:
+        told = line.group()
+        for host in hosts:
+            told = told.replace(host, b"the package index")
+        return told
+
+    return re.sub(rb"^description = .*$", cleaned, text, flags=re.MULTILINE)
 
 
 def _pins(lock: Path, *, keep: bool) -> dict[str, str]:
