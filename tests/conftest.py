@@ -14,11 +14,21 @@ import pytest
 
 from eggcrate.packages.pip_config import read_pip_config
 from eggcrate.runtimes import sandbox
+from support.services import docker_daemon, registry_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+__all__ = ["docker_daemon", "registry_server"]
 _TOOLS = ("skopeo", "umoci")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker has the Docker daemon: two would wait for each other."""
+    for item in items:
+        if "docker_daemon" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("docker"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

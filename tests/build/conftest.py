@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.repository import Repository, copy_cache, make_repository, packages, take_debs
-from support.services import docker_daemon, registry_server
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-__all__ = ["docker_daemon", "registry_server"]
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from eggcrate.registry.layout import Layout
 from eggcrate.runtimes import docker
 from support.published import fill_store, pull
 from support.repository import Package, Repository, make_repository
-from support.services import docker_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     Build = Callable[..., tuple[int, dict[str, Any], str]]
 
-__all__ = ["docker_daemon"]
 
 BOTH = 'base = "python-3.11"\nplatforms = ["linux/amd64", "linux/arm64"]'
 SIX = Package(name="six", version="1.0", files=(("six-1.0-py3-none-any.whl", "0" * 64),))

@@ -15,7 +15,6 @@ from support.planning import commit, git, package
 from support.published import fill_store
 from support.registry_proxy import RegistryProxy
 from support.repository import Repository, make_repository
-from support.services import registry_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     Plan = Callable[..., dict[str, dict[str, Any]]]
     Run = Callable[..., tuple[int, str, str]]
-
-__all__ = ["registry_server"]
 
 
 @pytest.fixture

@@ -11,12 +11,9 @@ import pytest
 
 from eggcrate.runtimes import sandbox
 from support.repository import Ran, Repository, make_repository, take_debs
-from support.services import docker_daemon
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["docker_daemon"]
 
 BASE = {"EGGCRATE_TIMEOUT": "120", "EGGCRATE_MEMORY": "512MiB"}
 

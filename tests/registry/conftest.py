@@ -13,13 +13,10 @@ from eggcrate.registry.layout import Layout
 from eggcrate.registry.remote import Remote
 from eggcrate.retries import Retries
 from support.registry_proxy import RegistryProxy
-from support.services import docker_daemon, registry_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-__all__ = ["docker_daemon", "registry_server"]
 
 HASTY = Retries(first=0.05, ceiling=0.2)
 

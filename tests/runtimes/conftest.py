@@ -15,12 +15,9 @@ from eggcrate.runtimes.protocol import Command, Limits, Mount, Result, Runtime
 from eggcrate.runtimes.sandbox import Sandbox
 from support.images import put_image
 from support.python_image import PYTHON, python_layer
-from support.services import docker_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-__all__ = ["docker_daemon"]
 
 
 @dataclass(frozen=True, kw_only=True)
