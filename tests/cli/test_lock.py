@@ -28,7 +28,7 @@ def test_the_tool_has_no_environments(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo", tmp_path / "cache")
     ran = repository.run("lock", "--tool", "some")
     assert ran.code == 2
-    assert "--tool locks the root project" in ran.err
+    assert "--tool locks Eggcrate's own projects" in ran.err
 
 
 @pytest.mark.network
