@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eggcrate.cli.lock import with_extensions
-from eggcrate.repo.bases import read_bases
+from eggcrate.repo.monorepo import read_monorepo
 from support.repository import HERE, make_repository, take_debs
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def test_a_base_is_locked_with_those_that_extend_it() -> None:
     """Their locks name its own: alone it would leave them stale."""
-    bases = read_bases(HERE)
+    bases = read_monorepo(HERE).bases
     assert with_extensions(["python-3.11"], bases) == ["python-3.11", "python-3.11-debug"]
     assert with_extensions(["python-3.11-debug"], bases) == ["python-3.11-debug"]
     assert sorted(with_extensions(sorted(bases), bases)) == sorted(bases)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eggcrate.errors import ConfigError
-from eggcrate.repo.bases import read_base, read_bases
+from eggcrate.repo.bases import read_base
+from eggcrate.repo.monorepo import read_monorepo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def test_all_bases_are_read_and_templates_are_not(tmp_path: Path) -> None:
     write(tmp_path, "image", IMAGE)
     write(tmp_path, "_template", "nonsense")
     (tmp_path / "bases" / "empty").mkdir()
-    bases = read_bases(tmp_path)
+    bases = read_monorepo(tmp_path).bases
     assert list(bases) == ["debug", "image", "plain"]
     assert (bases["plain"].suite, bases["plain"].platforms) == ("bookworm", ("linux/amd64",))
     assert (bases["debug"].python, bases["debug"].suite) == ("3.11", "")

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from eggcrate.repo.git import Git
+from support.planning import commit as commit_all
+from support.planning import git
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip()
 
 
 def commit(folder: Path, message: str = "m", **files: str) -> str:
@@ -29,9 +19,7 @@ def commit(folder: Path, message: str = "m", **files: str) -> str:
         path = folder / "environments" / name / "pyproject.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", message, "--allow-empty")
-    return git(folder, "rev-parse", "HEAD")
+    return commit_all(folder, message)
 
 
 @pytest.fixture

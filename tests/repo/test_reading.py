@@ -76,6 +76,7 @@ def test_one_broken_environment_does_not_hide_the_others(tmp_path: Path) -> None
     write(tmp_path / "environments/_template/pyproject.toml", "[project]\n")
     write(tmp_path / "environments/stray.txt", "")
     write(tmp_path / "bases/odd/base.toml", "suite = 3\n")
+    (tmp_path / "bases/left-behind").mkdir()  # git removes files, not what lies beside them
     write(tmp_path / "components/step/pyproject.toml", "[project]\n")
     write(tmp_path / "components/shared/frames.py", "")
     write(tmp_path / "components/_template/pyproject.toml", "[project]\n")

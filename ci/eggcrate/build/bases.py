@@ -100,7 +100,7 @@ def system_unit(
         kind=UnitKind.SYSTEM,
         name=name,
         version=lock.python or lock.suite,
-        source=lock_key(used),
+        source=fetched.key,
         key=key,
         write=write,
     )

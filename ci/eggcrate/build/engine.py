@@ -36,7 +36,7 @@ from eggcrate.packages.distribution import Distribution, Kind
 from eggcrate.registry import oci
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
     from pathlib import Path
 
     from eggcrate.build.resolve import Resolved
@@ -132,10 +132,11 @@ def _build_one(resolved: Resolved, workshop: Workshop, *, dry_run: bool) -> Buil
         if manifest is None and dry_run:
             return told
         if manifest is not None:
-            return _described(told, manifest, Verdict.UP_TO_DATE, workshop, before=set())
+            return _described(told, manifest, Verdict.UP_TO_DATE, workshop)
         before = set(workshop.new_bytes)
         digest, recipe = _with_patience(resolved, workshop)
-        result = _described(told, digest, Verdict.BUILT, workshop, before=before)
+        fresh = workshop.new_bytes.keys() - before
+        result = _described(told, digest, Verdict.BUILT, workshop, fresh=fresh)
         result = replace(result, key=recipe.key, seconds=time.monotonic() - start)
         workshop.progress.info(
             f"built {recipe.environment} ({recipe.target.platform}) in {result.seconds:.1f} s"
@@ -299,22 +300,25 @@ def _assemble(
 
 
 def _described(
-    told: BuildResult, digest: str, verdict: Verdict, workshop: Workshop, *, before: set[str]
+    told: BuildResult,
+    digest: str,
+    verdict: Verdict,
+    workshop: Workshop,
+    *,
+    fresh: Set[str] = frozenset(),
 ) -> BuildResult:
     manifest = oci.parse(workshop.store.read_blob(digest))
     assert isinstance(manifest, oci.Manifest)  # noqa: S101 - it was put there as one
     layers = {layer.digest: layer.size for layer in manifest.layers}
-    new = {name: size for name, size in layers.items() if name in workshop.new_bytes}
-    new = {name: size for name, size in new.items() if name not in before}
-    fresh = new if verdict is Verdict.BUILT else {}
+    new = [size for name, size in layers.items() if name in fresh]
     return replace(
         told,
         verdict=verdict,
         digest=digest,
         size=sum(layers.values()),
         layers=len(layers),
-        layers_reused=len(layers) - len(fresh),
-        new_bytes=sum(fresh.values()),
+        layers_reused=len(layers) - len(new),
+        new_bytes=sum(new),
     )
 
 

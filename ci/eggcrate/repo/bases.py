@@ -29,15 +29,10 @@ _IMAGE_KEYS = (
 )
 
 
-def read_bases(root: Path) -> dict[str, Base]:
-    """Every base of the repository at ``root``, by name; names with ``_`` in front are not.
-
-    Raises:
-        ConfigError: one of them cannot be understood; the message names file and line.
-    """
-    folders = sorted((root / "bases").glob(f"*/{_FILE}"))
-    names = (file.parent for file in folders if not file.parent.name.startswith("_"))
-    return {folder.name: read_base(folder) for folder in names}
+def base_folders(root: Path) -> tuple[Path, ...]:
+    """The folders of all bases of the repository at ``root``; names with ``_`` are templates."""
+    folders = sorted(file.parent for file in (root / "bases").glob(f"*/{_FILE}"))
+    return tuple(folder for folder in folders if not folder.name.startswith("_"))
 
 
 def read_base(path: Path) -> Base:

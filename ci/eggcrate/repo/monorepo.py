@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from eggcrate.errors import EggcrateError, UsageError
-from eggcrate.repo.bases import read_base
+from eggcrate.repo.bases import base_folders, read_base
 from eggcrate.repo.components import read_component
 from eggcrate.repo.environments import read_environment
 
@@ -55,9 +55,9 @@ def find_root(start: Path) -> Path:
 def read_monorepo(root: Path) -> Monorepo:
     """Read everything; folders whose names start with ``_`` or ``.`` are templates."""
     broken: dict[str, EggcrateError] = {}
-    bases = _read_all(root / "bases", read_base, broken)
-    environments = _read_all(root / "environments", read_environment, broken)
-    components = _read_all(root / "components", read_component, broken)
+    bases = _read_all(base_folders(root), read_base, broken)
+    environments = _read_all(_folders(root / "environments"), read_environment, broken)
+    components = _read_all(_folders(root / "components"), read_component, broken)
     return Monorepo(
         root=root,
         bases=bases,
@@ -67,17 +67,21 @@ def read_monorepo(root: Path) -> Monorepo:
     )
 
 
+def _folders(parent: Path) -> list[Path]:
+    """Every folder that is neither hidden, nor a template, nor the helpers'."""
+    found = sorted(path for path in parent.glob("[!_.]*") if path.is_dir())
+    return [path for path in found if path.name not in _NOT_COMPONENTS]
+
+
 def _read_all(
-    folder: Path, read: Callable[[Path], T], broken: dict[str, EggcrateError]
+    folders: Iterable[Path], read: Callable[[Path], T], broken: dict[str, EggcrateError]
 ) -> dict[str, T]:
     found: dict[str, T] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not path.is_dir() or path.name.startswith(("_", ".")) or path.name in _NOT_COMPONENTS:
-            continue
+    for path in folders:
         try:
             found[path.name] = read(path)
         except EggcrateError as error:
-            broken[f"{folder.name}/{path.name}"] = error
+            broken[f"{path.parent.name}/{path.name}"] = error
     return found
 
 

@@ -15,7 +15,7 @@ from eggcrate.errors import (
     LockMissingError,
     LockStaleError,
 )
-from eggcrate.packages.debian.lock import lock_base, lock_system_packages
+from eggcrate.packages.debian.lock import lock_bases, lock_system_packages
 from eggcrate.packages.debian.lockfile import base_lock, read_base_lock, write_base_lock
 from eggcrate.packages.debian.values import BaseLock, lock_key
 from eggcrate.progress import Silent
@@ -142,14 +142,14 @@ def test_an_index_that_debian_did_not_sign_is_refused(
     base = make_bases(tmp_path)["plain"]
 
     def lock() -> BaseLock:
-        return lock_base(
-            base,
+        return lock_bases(
+            ["plain"],
             bases={"plain": base},
             cache=tmp_path / "cache",
             progress=Silent(),
             mirrors=archive.mirrors,
             keys=keys,
-        )
+        )["plain"]
 
     if damage == "added-outside":
         assert "evil" not in str(lock())

@@ -15,13 +15,13 @@ from eggcrate.packages.debian.fetch import fetch_debs
 from eggcrate.packages.debian.lockfile import base_lock
 from eggcrate.packages.entries import EntryKind
 from eggcrate.progress import Silent
-from eggcrate.repo.bases import read_bases
+from eggcrate.repo.monorepo import read_monorepo
 
 if TYPE_CHECKING:
     from eggcrate.packages.entries import Entry
 
 ROOT = Path(__file__).resolve().parents[3]
-BASES = read_bases(ROOT)
+BASES = read_monorepo(ROOT).bases
 PROGRAM = """
 import sys
 import bz2, ctypes, curses, decimal, hashlib, json, locale, lzma, mimetypes, readline, socket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eggcrate.errors import BaseError, ConfigError, LockError
+from eggcrate.errors import BaseError, LockError
 from eggcrate.packages.debian.archive import SignedArchives
 from eggcrate.packages.debian.lockfile import base_lock, read_base_lock
 from eggcrate.packages.debian.mirror import configured_mirrors
@@ -35,31 +35,10 @@ def lock_bases(
 ) -> dict[str, BaseLock]:
     """Lock these bases and those they extend, each after the one it extends; write nothing.
 
-    Bases that are registry images need no lock and are left out. For the arguments and
-    errors see :func:`lock_base`.
-    """
-    locks: dict[str, BaseLock] = {}
-    archives = _archives(bases, cache=cache, progress=progress, mirrors=mirrors, keys=keys)
-    wanted = (link for name in names for link in reversed(_lineage(name, bases)))
-    for base in dict.fromkeys(link.name for link in wanted if not link.image):
-        locks[base] = _lock(bases[base], bases, locks, archives, upgrade=upgrade)
-    return locks
-
-
-def lock_base(
-    base: Base,
-    *,
-    bases: Mapping[str, Base],
-    cache: Path,
-    progress: Progress,
-    upgrade: bool = True,
-    mirrors: Mirrors | None = None,
-    keys: bytes | None = None,
-) -> BaseLock:
-    """Choose a base's packages from the signed index; write nothing.
+    Bases that are registry images need no lock and are left out.
 
     Args:
-        base: what to lock; what it extends must be locked already.
+        names: what to lock.
         bases: all bases by name.
         cache: the user's cache.
         progress: told what is read.
@@ -69,13 +48,14 @@ def lock_base(
 
     Raises:
         BaseError: a package is not there, or no mirror has a trustworthy index.
-        LockError: the base that it extends is not locked.
-        ConfigError: there is no mirror, or it is a registry image.
+        ConfigError: there is no mirror.
     """
-    if base.image:
-        raise ConfigError(f"base {base.name} is a registry image and is pinned in base.toml")
+    locks: dict[str, BaseLock] = {}
     archives = _archives(bases, cache=cache, progress=progress, mirrors=mirrors, keys=keys)
-    return _lock(base, bases, {}, archives, upgrade=upgrade)
+    wanted = (link for name in names for link in reversed(_lineage(name, bases)))
+    for base in dict.fromkeys(link.name for link in wanted if not link.image):
+        locks[base] = _lock(bases[base], bases, locks, archives, upgrade=upgrade)
+    return locks
 
 
 def lock_system_packages(
@@ -102,8 +82,8 @@ def lock_system_packages(
         cache: the user's cache.
         progress: told what is read.
         current: the lock there is; what it pins is kept where the archive still has it.
-        mirrors: as for :func:`lock_base`.
-        keys: as for :func:`lock_base`.
+        mirrors: as for :func:`lock_bases`.
+        keys: as for :func:`lock_bases`.
 
     Raises:
         BaseError: a package is not there, or the base has none to add to.
