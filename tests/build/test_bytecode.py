@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eggcrate.build import bytecode_worker, units
-from eggcrate.build.bytecode import bytecode_unit, cached_bytecode_unit, compile_sources
+from eggcrate.build.bytecode import bytecode_key, bytecode_unit, compile_sources
 from eggcrate.build.interpreter import Interpreter, find_interpreter, resolve
 from eggcrate.build.units import blob_path, unit_key
 from eggcrate.build.values import Unit, UnitKind
@@ -106,10 +106,8 @@ def test_the_pyc_files_of_a_unit(
         assert isinstance(code, CodeType)
         assert code.co_filename == f"/{path}"
         assert code == compile(source, f"/{path}", "exec", dont_inherit=True, optimize=0)
-    assert (
-        cached_bytecode_unit(unit, version=interpreter.version, folder=SITE, cache=tmp_path)
-        == record
-    )
+    key = bytecode_key(unit.key, version=interpreter.version, folder=SITE)
+    assert units.load(tmp_path, key) == record
 
 
 def test_bytes_do_not_depend_on_company_or_process(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eggcrate.build.grouping import GROUP_CEILING, LARGE, group
+from eggcrate.build.grouping import LARGE, group
 from eggcrate.build.values import Unit, UnitKind
 
 KINDS = st.sampled_from([UnitKind.FILES, UnitKind.BYTECODE])
@@ -27,6 +27,7 @@ def unit(kind: UnitKind, name: str, size: int) -> Unit:
         size=size,
         diff_id=f"sha256:{key}",
         tar_size=size,
+        files=1,
     )
 
 
@@ -48,11 +49,11 @@ def test_every_unit_is_in_exactly_one_layer_whatever_the_order(units, random) ->
 
 @given(UNITS)
 def test_large_units_are_alone_and_groups_stay_below_the_ceiling(units: list[Unit]) -> None:
-    """A unit of 1 MiB or more is a layer of its own; no group outgrows 8 MiB."""
+    """A unit of 800 KiB or more is a layer of its own, and no group outgrows that."""
     for layer in group(units):
         if len(layer) > 1:
             assert all(item.size < LARGE for item in layer)
-            assert sum(item.size for item in layer) <= GROUP_CEILING
+            assert sum(item.size for item in layer) <= LARGE
 
 
 @given(st.lists(st.builds(unit, KINDS, NAMES, st.integers(2 << 20, 9 << 20)), max_size=60,
@@ -63,15 +64,16 @@ def test_there_are_never_too_many_layers(units: list[Unit]) -> None:
 
 
 @given(UNITS, NAMES, st.integers(100, 1000))
-def test_adding_a_small_package_leaves_the_large_layers_alone(
+def test_adding_a_small_package_changes_small_layers_only(
     units: list[Unit], name: str, size: int
 ) -> None:
-    """A new small wheel changes groups of its own kind only, never a large layer."""
+    """A new small wheel never changes a large layer, and pushes two groups' worth at most."""
     new = unit(UnitKind.FILES, f"{name}-new", size)
-    before = set(group(units))
-    after = set(group([*units, new]))
+    before = set(group(units, max_layers=1000))
+    after = set(group([*units, new], max_layers=1000))
     for layer in before - after:
-        assert all(item.kind is UnitKind.FILES and item.size < LARGE for item in layer)
+        assert all(item.size < LARGE for item in layer)
+    assert sum(item.size for layer in after - before for item in layer) <= 2 * LARGE
 
 
 def test_a_changed_version_keeps_the_cut() -> None:

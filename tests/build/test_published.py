@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eggcrate import cli
-from eggcrate.build.published import ToPublish, known_holders, publish
+from eggcrate.build.published import ToPublish, publish
+from eggcrate.build.shelf import read_shelf
 from eggcrate.progress import Silent
 from eggcrate.registry import session
 from eggcrate.registry.remote import Remote
@@ -279,7 +280,13 @@ def test_an_image_that_is_refused_stops_no_other(
     proxy.faults.append(Fault(method="P.*", path=path, times=99, answer=Answer(status=403)))
     through = prefix.replace(prefix.partition("/")[0], proxy.address)
     with Remote(through, retries=HASTY) as remote:
-        results = publish(images, layout=repository.store, remote=remote, progress=Silent())
+        results = publish(
+            images,
+            layout=repository.store,
+            remote=remote,
+            cache=repository.cache,
+            progress=Silent(),
+        )
     assert [one.error is None for one in results] == [True, False, True]
     assert check_whole(prefix, tmp_path) == ("a:key-0", "c:key-0")
 
@@ -291,14 +298,25 @@ def test_shared_layers_are_uploaded_once(
     """The second image mounts what the first has, in this run and in the next one."""
     repository, (a, b, c) = stand_ins
     with Remote(prefix, retries=HASTY) as remote:
-        first = publish([a, b], layout=repository.store, remote=remote, progress=Silent())
+        first = publish(
+            [a, b],
+            layout=repository.store,
+            remote=remote,
+            cache=repository.cache,
+            progress=Silent(),
+        )
         assert [(one.report.uploaded, one.report.mounted) for one in first if one.report] == [
             (3, 0),
             (1, 2),
         ]
-        holders = known_holders(remote, [("a", "key-0"), ("gone", "key-0")])
+        holders = read_shelf(remote, [("a", "key-0"), ("gone", "key-0")]).holders
         (last,) = publish(
-            [c], layout=repository.store, remote=remote, progress=Silent(), holders=holders
+            [c],
+            layout=repository.store,
+            remote=remote,
+            cache=repository.cache,
+            progress=Silent(),
+            holders=holders,
         )
         assert last.report
         assert (last.report.uploaded, last.report.mounted) == (1, 2)
@@ -313,7 +331,13 @@ def test_a_store_that_lost_a_blob_is_told(
     lost = repository.manifest(images[0].digest).config.digest
     repository.store.blob_path(lost).unlink()
     with Remote(prefix, retries=HASTY) as remote:
-        results = publish(images, layout=repository.store, remote=remote, progress=Silent())
+        results = publish(
+            images,
+            layout=repository.store,
+            remote=remote,
+            cache=repository.cache,
+            progress=Silent(),
+        )
         assert remote.tags("a") == ()
     assert [one.error is None for one in results] == [False, True, True]
 
@@ -326,8 +350,10 @@ def test_a_key_names_one_image_for_good(
     other = replace(b, environment=a.environment)
     told = Told()
     with Remote(prefix, retries=HASTY) as remote:
-        publish([a], layout=repository.store, remote=remote, progress=told)
-        (result,) = publish([other], layout=repository.store, remote=remote, progress=told)
+        publish([a], layout=repository.store, remote=remote, cache=repository.cache, progress=told)
+        (result,) = publish(
+            [other], layout=repository.store, remote=remote, cache=repository.cache, progress=told
+        )
         found = remote.resolve("a", "key-0")
     assert result.report
     assert found

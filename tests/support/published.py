@@ -10,7 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from eggcrate.build import image
-from eggcrate.build.engine import reference
+from eggcrate.build.layered import reference
 from eggcrate.build.resolve import resolve_all
 from eggcrate.build.values import Layer
 from eggcrate.registry import oci

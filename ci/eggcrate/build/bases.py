@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.build import units
-from eggcrate.build.bytecode import bytecode_unit, cached_bytecode_unit
-from eggcrate.build.interpreter import Interpreter, find_interpreter
+from eggcrate.build.bytecode import bytecode_key, bytecode_unit
+from eggcrate.build.interpreter import Interpreter, find_interpreter, host_interpreter
 from eggcrate.build.resolve import BaseLink, ResolvedBase, base_key, resolve_base
 from eggcrate.build.units import UnitRecord, unit_key
 from eggcrate.build.values import Layer, UnitKind
@@ -81,7 +81,7 @@ def system_unit(
     """
     debs = lock.packages.get(str(platform), ())
     key = _system_key(debs, foundation=foundation)
-    if record := units.load(workshop.cache, key):
+    if record := workshop.known(key):
         return record, lock
     workshop.progress.status(f"base {name}: fetching {len(debs)} Debian packages")
     fetched = fetch_debs(
@@ -125,17 +125,18 @@ def _system_key(debs: Sequence[LockedDeb], *, foundation: bool) -> str:
 def _standard_library(record: UnitRecord, base: ResolvedBase, workshop: Workshop) -> UnitRecord:
     folder = f"usr/lib/python{base.target.minor}"
     version = base.target.python
-    cached = cached_bytecode_unit(record.unit, version=version, folder=folder, cache=workshop.cache)
-    if cached:
-        return cached
+    known = workshop.known(bytecode_key(record.unit.key, version=version, folder=folder))
+    if known:
+        return known
     workshop.progress.status(f"base {base.name}: compiling Python's own library")
+    mine = workshop.at_hand([record])[record.unit.key]
     return bytecode_unit(
-        record.unit, interpreter(base, workshop), folder=folder, cache=workshop.cache
+        mine.unit, interpreter(base, workshop), folder=folder, cache=workshop.cache
     )
 
 
 def _stored(record: UnitRecord, workshop: Workshop) -> Layer:
-    layer = units.layer_of([record.unit], cache=workshop.cache)
+    layer = workshop.layer_of([record.unit])
     workshop.keep(layer)
     return layer
 
@@ -185,9 +186,14 @@ def _unpacked_image(base: ResolvedBase, workshop: Workshop) -> Path:
 def interpreter(base: ResolvedBase, workshop: Workshop) -> Interpreter:
     """The base's Python, run on this machine, whatever processor the image is for.
 
+    Where the base is not at hand but this machine's own Python is the same CPython to the last
+    digit, that one: bytecode depends on nothing else.
+
     Raises:
         BuildError: the base is not locked for this machine's processor, or in another version.
     """
+    if not _at_hand(base, workshop) and (python := host_interpreter(base.target.python)):
+        return python
     mine = for_this_machine(base, workshop)
     if mine.chain[0].base.image:
         root = _unpacked_image(mine, workshop)
@@ -196,7 +202,8 @@ def interpreter(base: ResolvedBase, workshop: Workshop) -> Interpreter:
         record, _ = system_unit(
             link.base.name, link.lock, mine.target.platform, workshop, foundation=True
         )
-        layer = _stored(record, workshop)
+        layer = workshop.layer_of([workshop.at_hand([record])[record.unit.key].unit])
+        workshop.keep(layer)
         descriptor = oci.Descriptor(media_type=oci.LAYER_GZIP, digest=layer.digest, size=layer.size)
         root = unpack_layer(workshop.store, descriptor, layer.diff_id, workshop.cache) / "tree"
     return find_interpreter(
@@ -205,6 +212,16 @@ def interpreter(base: ResolvedBase, workshop: Workshop) -> Interpreter:
         version=mine.target.python,
         platform=mine.target.platform,
     )
+
+
+def _at_hand(base: ResolvedBase, workshop: Workshop) -> bool:
+    """Whether the base's own Python needs no download."""
+    here = Platform.of_this_machine()
+    lowest = base.chain[0]
+    if lowest.base.image or base.target.platform != here:
+        return True
+    key = _system_key(lowest.lock.packages.get(str(here), ()), foundation=True)
+    return units.load(workshop.cache, key) is not None
 
 
 def for_this_machine(base: ResolvedBase, workshop: Workshop) -> ResolvedBase:

@@ -31,22 +31,15 @@ _LENGTH = 8
 _BATCH = 1 << 24
 
 
-def bytecode_key(unit: Unit, *, version: str, folder: str) -> str:
+def bytecode_key(unit: str, *, version: str, folder: str) -> str:
     """The key of a unit's bytecode.
 
     Args:
-        unit: the unit with the sources.
+        unit: the key of the unit with the sources.
         version: exact version of CPython.
         folder: see :func:`bytecode_unit`.
     """
-    return unit_key(UnitKind.BYTECODE, unit.key, version, folder)
-
-
-def cached_bytecode_unit(
-    unit: Unit, *, version: str, folder: str, cache: Path
-) -> UnitRecord | None:
-    """The bytecode of a unit, if it was made before; neither blob nor interpreter is needed."""
-    return units.load(cache, bytecode_key(unit, version=version, folder=folder))
+    return unit_key(UnitKind.BYTECODE, unit, version, folder)
 
 
 def bytecode_unit(unit: Unit, interpreter: Interpreter, *, folder: str, cache: Path) -> UnitRecord:
@@ -79,7 +72,7 @@ def bytecode_unit(unit: Unit, interpreter: Interpreter, *, folder: str, cache: P
         name=unit.name,
         version=unit.version,
         source=unit.source,
-        key=bytecode_key(unit, version=interpreter.version, folder=folder),
+        key=bytecode_key(unit.key, version=interpreter.version, folder=folder),
         write=write,
     )
 

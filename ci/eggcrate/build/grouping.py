@@ -1,9 +1,10 @@
 """Which units share a layer.
 
 Large units are layers of their own, so that environments share them and a change re-pushes
-one of them. Small ones share layers (every layer costs a pull some time): sorted by name and
-cut where a hash of the name says so, so that adding a package changes one group and runs of
-names such as ``google-*`` give the same group in every environment that has them.
+one of them. Small ones share layers (every layer costs a pull some time), files and bytecode of
+neighbouring names together. Where a run of them is cut follows from the names alone: adding or
+changing a package changes the one layer that it stands in, and runs such as ``google-*`` give
+the same layers in every environment that has them.
 """
 
 from __future__ import annotations
@@ -14,18 +15,17 @@ from typing import TYPE_CHECKING
 from eggcrate.build.values import UnitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from eggcrate.build.values import Unit
 
-LARGE = 1 << 20
-"""Bytes, compressed: from here on a unit is a layer of its own."""
-GROUP_CEILING = 8 << 20
-"""Bytes, compressed: a group is cut before it grows beyond this."""
+LARGE = 800 << 10
+"""Bytes, compressed: from here on a unit is a layer of its own, and a group may not grow beyond.
+What a change of a small package downloads and pushes on an empty machine is one group each."""
 MAX_LAYERS = 64
 """Beside the base's. Docker stops near 125 in all, and more layers pull slower."""
-_CUT_ONE_IN = 16
 _ORDER = (UnitKind.SYSTEM, UnitKind.VENV, UnitKind.FILES, UnitKind.BYTECODE)
+_SHARED = frozenset({UnitKind.FILES, UnitKind.BYTECODE})
 
 
 def group(units: Iterable[Unit], *, max_layers: int = MAX_LAYERS) -> list[tuple[Unit, ...]]:
@@ -36,42 +36,38 @@ def group(units: Iterable[Unit], *, max_layers: int = MAX_LAYERS) -> list[tuple[
 
     Args:
         units: all units of an image beside its base's.
-        max_layers: the ceiling; when there would be more, the smallest large units join groups.
+        max_layers: the ceiling; when there would be more, groups grow and the smallest large
+            units join them.
     """
-    everything = sorted(units, key=lambda unit: (_ORDER.index(unit.kind), unit.name, unit.key))
+    everything = sorted(units, key=lambda unit: (unit.name, _ORDER.index(unit.kind), unit.key))
     large = LARGE
     while True:
         groups = _group(everything, large)
-        if len(groups) <= max_layers or not any(unit.size >= large for unit in everything):
+        if len(groups) <= max_layers or large > sum(unit.size for unit in everything):
             return groups
         large *= 2
 
 
-def _group(everything: list[Unit], large: int) -> list[tuple[Unit, ...]]:
-    groups: list[tuple[Unit, ...]] = []
-    for kind in _ORDER:
-        mine = [unit for unit in everything if unit.kind is kind]
-        alone = [(unit,) for unit in mine if unit.size >= large]
-        groups += sorted(alone, key=lambda units: (-units[0].size, units[0].name))
-        groups += _cut([unit for unit in mine if unit.size < large], max(large, GROUP_CEILING))
-    return groups
+def _group(everything: Sequence[Unit], large: int) -> list[tuple[Unit, ...]]:
+    alone = [unit for unit in everything if unit.kind not in _SHARED or unit.size >= large]
+    alone.sort(key=lambda unit: (_ORDER.index(unit.kind), -unit.size))
+    together = [unit for unit in everything if unit.kind in _SHARED and unit.size < large]
+    return [*((unit,) for unit in alone), *_cut(together, large)]
 
 
-def _cut(small: list[Unit], ceiling: int) -> list[tuple[Unit, ...]]:
-    groups: list[tuple[Unit, ...]] = []
-    current: list[Unit] = []
-    for unit in small:
-        if current and sum(item.size for item in current) + unit.size > ceiling:
-            groups.append(tuple(current))
-            current = []
-        current.append(unit)
-        if _cuts(unit.name):
-            groups.append(tuple(current))
-            current = []
-    if current:
-        groups.append(tuple(current))
-    return groups
+def _cut(run: Sequence[Unit], ceiling: int) -> list[tuple[Unit, ...]]:
+    """A run that is too large is cut before the name whose hash is the least, and so on.
+
+    A name that is added leaves the cuts of runs without it as they are.
+    """
+    if not run:
+        return []
+    if sum(unit.size for unit in run) <= ceiling or len(run) == 1:
+        return [tuple(run)]
+    at = min(range(1, len(run)), key=lambda start: _priority(run[start - 1], run[start]))
+    return [*_cut(run[:at], ceiling), *_cut(run[at:], ceiling)]
 
 
-def _cuts(name: str) -> bool:
-    return hashlib.sha256(name.encode()).digest()[0] % _CUT_ONE_IN == 0
+def _priority(before: Unit, unit: Unit) -> tuple[bool, bytes]:
+    """A package's own files and bytecode are parted last."""
+    return before.name == unit.name, hashlib.sha256(unit.name.encode()).digest()

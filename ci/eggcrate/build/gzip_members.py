@@ -28,6 +28,7 @@ COPY_FROM = 1 << 16
 Smaller ones compress better in the company of their neighbours (docs/decisions/0004)."""
 
 _HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+_LENGTHS = 8
 _IN_MEMORY = 1 << 27
 _CHUNK = 1 << 20
 
@@ -57,6 +58,11 @@ def member(content: bytes | memoryview) -> bytes:
     """Compress content of ours into one member."""
     trailer = struct.pack("<II", deflate.crc32(content), len(content))
     return b"".join((_HEADER, deflate.deflate_compress(content, LEVEL), trailer))
+
+
+def raw(whole: bytes) -> bytes:
+    """The deflate stream inside a member of ours."""
+    return whole[len(_HEADER) : -_LENGTHS]
 
 
 def split(blob: bytes) -> Iterator[tuple[bytes, bytes]]:

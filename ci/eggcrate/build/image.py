@@ -11,13 +11,14 @@ from eggcrate.registry import oci
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from eggcrate.build.values import Layer
+    from eggcrate.build.values import Layer, Unit
 
 KEY = "dev.eggcrate.key"
 BASE_KEY = "dev.eggcrate.base-key"
 PACKAGES = "dev.eggcrate.packages"
 PLATFORM = "dev.eggcrate.platform"
 UNITS = "dev.eggcrate.units"
+DIFF_ID = "dev.eggcrate.diff-id"
 OWNER = "dev.eggcrate.owner"
 SUPPORTED_UNTIL = "dev.eggcrate.supported-until"
 CREATED = "1980-01-01T00:00:00Z"
@@ -90,23 +91,29 @@ def manifest(recipe: Recipe, layers: Sequence[Layer], configuration: bytes) -> o
 
 
 def _descriptor(layer: Layer) -> oci.Descriptor:
-    units = [
-        {
-            "key": unit.key,
-            "kind": unit.kind.value,
-            "name": unit.name,
-            "version": unit.version,
-            "source": unit.source,
-            "size": unit.size,
-        }
-        for unit in layer.units
-    ]
+    units = [_described(unit, alone=len(layer.units) == 1) for unit in layer.units]
+    told = {UNITS: canonical(units).decode(), DIFF_ID: layer.diff_id}
     return oci.Descriptor(
         media_type=layer.media_type,
         digest=layer.digest,
         size=layer.size,
-        annotations={UNITS: canonical(units).decode()} if units else {},
+        annotations=told if units else {},
     )
+
+
+def _described(unit: Unit, *, alone: bool) -> dict[str, object]:
+    """All that another machine needs to share the unit, see :mod:`eggcrate.build.shelf`."""
+    optional = {"claims": list(unit.claims), "digest": "" if alone else unit.digest}
+    return {
+        "key": unit.key,
+        "kind": unit.kind.value,
+        "name": unit.name,
+        "version": unit.version,
+        "source": unit.source,
+        "size": unit.size,
+        "files": unit.files,
+        **{name: value for name, value in optional.items() if value},
+    }
 
 
 def _history(layer: Layer) -> str:

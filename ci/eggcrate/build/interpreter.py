@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - dataclass fields are inspected at run time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eggcrate.errors import BuildError
-from eggcrate.packages.target import Platform  # noqa: TC001
-from eggcrate.process import run
+from eggcrate.process import ProcessError, run
+
+if TYPE_CHECKING:
+    from eggcrate.packages.target import Platform
 
 _LOADERS = {"amd64": "ld-linux-x86-64.so.2", "arm64": "ld-linux-aarch64.so.1"}
 _MAX_LINKS = 40
+_ASK = """
+import sys
+if (sys.implementation.name, sys.version_info.releaselevel) == ("cpython", "final"):
+    if not hasattr(sys, "gettotalrefcount"):
+        print("%d.%d.%d" % sys.version_info[:3])
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """CPython in an unpacked root filesystem, and what it takes to start it there."""
+    """CPython in an unpacked root filesystem, and what it takes to start it there.
 
-    root: Path
+    Or this machine's own, which starts by itself: it has no loader.
+    """
+
     executable: Path
     """On the host, links resolved inside the root; so are the others."""
-    loader: Path
-    library_path: tuple[Path, ...]
-    home: Path
+    loader: Path | None = None
+    library_path: tuple[Path, ...] = ()
+    home: Path | None = None
     """What ``PYTHONHOME`` must be."""
     version: str
     """Exact, such as ``3.11.2``."""
-    platform: Platform
 
     @property
     def minor(self) -> str:
@@ -45,12 +57,11 @@ class Interpreter:
             ProcessError: it ended with an error.
         """
         libraries = ":".join(str(path) for path in self.library_path)
+        start = [str(self.loader), "--library-path", libraries] if self.loader else []
+        home = {"PYTHONHOME": str(self.home)} if self.home else {}
         done = run(
-            [
-                *(str(self.loader), "--library-path", libraries, str(self.executable)),
-                *("-s", "-S", "-B", "-W", "ignore", str(script)),
-            ],
-            env={"PYTHONHOME": str(self.home), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},
+            [*start, str(self.executable), "-s", "-S", "-B", "-W", "ignore", str(script)],
+            env={**home, "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},
             stdin=stdin,
             hint="set `compile = false` under [tool.eggcrate] to build without .pyc files",
         )
@@ -91,14 +102,36 @@ def find_interpreter(
             hint="check `interpreter` in base.toml, or set `compile = false` in the environment",
         )
     return Interpreter(
-        root=root,
         executable=binary,
         loader=loader,
         library_path=tuple(dict.fromkeys(inside)),
         home=root / home.lstrip("/"),
         version=version,
-        platform=platform,
     )
+
+
+def host_interpreter(version: str) -> Interpreter | None:
+    """This machine's own CPython of exactly this version, if it has one.
+
+    Args:
+        version: exact, such as ``3.11.2``.
+    """
+    minor = ".".join(version.split(".")[:2])
+    own = Path(getattr(sys, "_base_executable", "") or sys.executable)
+    for executable in (own, Path("/usr/bin", f"python{minor}")):
+        if executable.is_file() and _version(executable) == version:
+            return Interpreter(executable=executable, version=version)
+    return None
+
+
+@functools.cache
+def _version(executable: Path) -> str:
+    """Of a released CPython without debugging aids; nothing for any other Python."""
+    try:
+        done = run([str(executable), "-I", "-S", "-B", "-c", _ASK], env={"LC_ALL": "C.UTF-8"})
+    except ProcessError:
+        return ""
+    return done.text.strip()
 
 
 def resolve(root: Path, path: str) -> Path | None:

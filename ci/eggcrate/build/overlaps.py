@@ -43,7 +43,7 @@ def overlaps(records: Sequence[UnitRecord], allowed: Sequence[str]) -> dict[str,
     winners: dict[str, UnitRecord] = {}
     refused: list[str] = []
     for record in ordered:
-        for file in record.files:
+        for file in record.files or ():
             earlier = writers.get(file.path)
             if earlier is not None and earlier[0] != file:
                 winners[file.path] = record

@@ -24,6 +24,7 @@ from eggcrate.registry.refusals import not_a_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from eggcrate.build.engine import BuildResult
     from eggcrate.build.plan import Plan
@@ -142,6 +143,7 @@ def publish(
     *,
     layout: Layout,
     remote: Remote,
+    cache: Path,
     progress: Progress,
     holders: dict[str, set[str]] | None = None,
     again: bool = False,
@@ -154,6 +156,8 @@ def publish(
         images: what to publish.
         layout: the store that holds them.
         remote: where to.
+        cache: the user's cache, for what another image in the registry has, the store has not
+            and the registry does not mount.
         progress: told of each image.
         holders: for a blob's digest the images known to have it; added to.
         again: push even what is published, which mends a registry that lost something.
@@ -173,6 +177,7 @@ def publish(
                 one.environment,
                 [one.tag],
                 {digest: sorted(names) for digest, names in holders.items()},
+                cache=cache,
             )
         except (EggcrateError, OSError) as raised:
             error = raised if isinstance(raised, EggcrateError) else disk_error(raised)
@@ -213,39 +218,13 @@ def mountable(remote: Remote, plan: Plan, known: Iterable[str]) -> list[tuple[st
         plan: what was decided.
         known: names of all environments.
     """
-    images = list(plan.published)
-    images += [(item.environment, item.against) for item in plan.environments if item.against]
+    images = [(item.environment, item.against) for item in plan.environments if item.against]
+    images += plan.published[:_OTHERS]
     others = sorted({*known, *plan.retired} - {name for name, _ in images})[:_OTHERS]
     with contextlib.suppress(RegistryUnreachableError):  # publishing will tell
         for name, tags in zip(others, remote.each(remote.tags, others), strict=True):
             images += [(name, tag) for tag in tags if tag.startswith(_KEY)][-_EACH:]
     return images
-
-
-def known_holders(remote: Remote, images: Sequence[tuple[str, str]]) -> dict[str, set[str]]:
-    """For each blob of these published images (environment and tag) who has it.
-
-    It saves uploads and no more: what cannot be read is passed over.
-    """
-    holders: dict[str, set[str]] = {}
-
-    def blobs(image: tuple[str, str]) -> tuple[str, list[str]]:
-        try:
-            content, _ = remote.get_manifest(*image)
-            parsed = oci.parse(content, f"{image[0]}:{image[1]}")
-        except RegistryUnreachableError:
-            raise
-        except (IntegrityError, StoreError):
-            return image[0], []
-        if isinstance(parsed, oci.Index):
-            return image[0], []
-        return image[0], [layer.digest for layer in parsed.layers]
-
-    with contextlib.suppress(RegistryUnreachableError):  # publishing will tell
-        for name, digests in remote.each(blobs, images):
-            for digest in digests:
-                holders.setdefault(digest, set()).add(name)
-    return holders
 
 
 def _blobs(layout: Layout, digest: str) -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eggcrate.packages.distribution import Distribution
     from eggcrate.packages.target import Target
 
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 """Raised whenever the same recipe would give another image."""
 
 PREFIX = "/opt/env"

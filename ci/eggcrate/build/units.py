@@ -14,7 +14,7 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from eggcrate.build.archive import UnitFile, UnitWriter, Written, damaged_blob, join_units
 from eggcrate.build.gzip_members import CODEC
@@ -29,15 +29,17 @@ UNIT_FORMAT = 1
 """Raised whenever the same inputs would give other bytes."""
 _JOIN_FORMAT = 2
 """Raised whenever the same units would give another layer."""
-_SCHEMA = "eggcrate.unit/1"
+_SCHEMA = "eggcrate.unit/3"
+"""Raised whenever records say more, or claims are drawn otherwise; images change with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitRecord:
-    """A unit and the files and links in it; with none, it is no use in an image."""
+    """A unit and the files and links in it."""
 
     unit: Unit
-    files: tuple[UnitFile, ...]
+    files: tuple[UnitFile, ...] | None
+    """``None`` when the unit is known from a registry only."""
 
 
 def unit_key(kind: UnitKind, *inputs: str) -> str:
@@ -57,14 +59,16 @@ def load(cache: Path, key: str) -> UnitRecord | None:
         document = unsealed(_record_path(cache, key).read_bytes())
         if document["schema"] != _SCHEMA:
             return None
-        unit = Unit(**{**document["unit"], "kind": UnitKind(document["unit"]["kind"])})
+        told = document["unit"]
+        changed = {"kind": UnitKind(told["kind"]), "claims": tuple(told["claims"])}
+        unit = Unit(**{**told, **changed})
         files = tuple(
             UnitFile(path=path, mode=mode, size=size, crc32=crc32, link=link)
             for path, mode, size, crc32, link in document["files"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if unit.key != key or not _has_blob(cache, unit.digest, unit.size):
+    if unit.key != key or not has_blob(cache, unit):
         return None
     return UnitRecord(unit=unit, files=files)
 
@@ -78,6 +82,8 @@ def make(
     source: str,
     key: str,
     write: Callable[[UnitWriter], None],
+    claims: Callable[[Sequence[UnitFile]], tuple[str, ...]] = lambda _: (),
+    digest: str = "",
 ) -> UnitRecord:
     """Make a unit and remember it.
 
@@ -89,27 +95,42 @@ def make(
         source: what it is made from, for people and annotations.
         key: its key, see :func:`unit_key`.
         write: adds its entries; called once.
+        claims: what it claims, from its files.
+        digest: what its blob's must be, where that is known.
+
+    Raises:
+        IntegrityError: it has become another blob than it must be; nothing was remembered.
     """
     with _new_blob(cache) as (file, done):
         writer = UnitWriter(file)
         write(writer)
-        written = done(writer.finish())
+        written = writer.finish()
+        if digest and written.digest != digest:
+            raise IntegrityError(f"{name} {version} is {written.digest}, it should be {digest}")
+        done(written)
+    files = tuple(writer.files)
     unit = Unit(
         kind=kind,
         name=name,
         version=version,
         source=source,
         key=key,
+        files=len(files),
+        claims=claims(files),
         **asdict(written),
     )
-    files = tuple(writer.files)
+    return remember(cache, unit, files)
+
+
+def remember(cache: Path, unit: Unit, files: Sequence[UnitFile]) -> UnitRecord:
+    """Write the record of a unit whose blob is in the cache."""
     document = {
         "schema": _SCHEMA,
-        "unit": asdict(unit) | {"kind": kind.value},
+        "unit": asdict(unit) | {"kind": unit.kind.value},
         "files": [[item.path, item.mode, item.size, item.crc32, item.link] for item in files],
     }
-    atomic_write(_record_path(cache, key), sealed(document))
-    return UnitRecord(unit=unit, files=files)
+    atomic_write(_record_path(cache, unit.key), sealed(document))
+    return UnitRecord(unit=unit, files=tuple(files))
 
 
 def discard(cache: Path, unit: Unit) -> None:
@@ -130,7 +151,7 @@ def layer_of(units: Sequence[Unit], *, cache: Path) -> Layer:
         return Layer(digest=unit.digest, size=unit.size, diff_id=unit.diff_id, units=(unit,))
     record = _join_path(cache, units)
     known = _load_join(record)
-    if known is None or not _has_blob(cache, known.digest, known.size):
+    if known is None or not has_blob(cache, known):
         known = _join(units, cache)
         atomic_write(record, sealed(asdict(known)))
     return Layer(digest=known.digest, size=known.size, diff_id=known.diff_id, units=tuple(units))
@@ -186,9 +207,10 @@ def _new_blob(cache: Path) -> Iterator[tuple[IO[bytes], Callable[[Written], Writ
         Path(name).unlink(missing_ok=True)
 
 
-def _has_blob(cache: Path, digest: str, size: int) -> bool:
+def has_blob(cache: Path, blob: Unit | Layer | Written) -> bool:
+    """Whether the cache has the blob, by name and size."""
     try:
-        return blob_path(cache, digest).stat().st_size == size
+        return blob_path(cache, blob.digest).stat().st_size == blob.size
     except OSError:
         return False
 

@@ -56,6 +56,10 @@ class Unit:
     """``sha256:...`` of the inflated tar (OCI image specification, layer DiffID)."""
     tar_size: int
     """Bytes, inflated."""
+    files: int
+    """How many files and links it holds; with none, it is no use in an image."""
+    claims: tuple[str, ...] = ()
+    """What it may have in common with others, see :mod:`eggcrate.build.claims`."""
 
 
 @dataclass(frozen=True, kw_only=True)

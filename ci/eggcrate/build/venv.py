@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eggcrate.build import units
+from eggcrate.build.claims import claims
 from eggcrate.build.units import UnitRecord, unit_key
 from eggcrate.build.values import UnitKind
 from eggcrate.packages.entries import Entry, EntryKind
@@ -63,4 +64,5 @@ def venv_unit(*, scheme: Scheme, interpreter: str, version: str, cache: Path) ->
         source=interpreter,
         key=key,
         write=write,
+        claims=lambda files: claims(files, prefix=scheme.prefix, folder=scheme.site_packages),
     )

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from eggcrate.build import units
+from eggcrate.build.claims import claims
 from eggcrate.build.units import UnitRecord, unit_key
 from eggcrate.build.values import UnitKind
 from eggcrate.build.wheel_layout import Scheme, place
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 def wheel_unit_key(distribution: Distribution, scheme: Scheme) -> str:
     """The key of a wheel's unit. ``distribution.sha256`` is the wheel's own."""
     return unit_key(UnitKind.FILES, distribution.sha256, scheme.prefix, scheme.minor)
-
-
-def cached_wheel_unit(
-    distribution: Distribution, *, scheme: Scheme, cache: Path
-) -> UnitRecord | None:
-    """The wheel's unit, if it was made before; the wheel itself is not needed."""
-    return units.load(cache, wheel_unit_key(distribution, scheme))
 
 
 def make_wheel_unit(
@@ -65,6 +59,7 @@ def make_wheel_unit(
         source=distribution.sha256,
         key=wheel_unit_key(distribution, scheme),
         write=write,
+        claims=lambda files: claims(files, prefix=scheme.prefix, folder=scheme.site_packages),
     )
 
 
@@ -74,22 +69,26 @@ def wheel_units(
     *,
     scheme: Scheme,
     cache: Path,
+    known: Callable[[str], UnitRecord | None] | None = None,
     jobs: int = 0,
 ) -> dict[Distribution, UnitRecord]:
-    """The units of many wheels; those that are not in the cache are made in parallel.
+    """The units of many wheels; those that are not known are made in parallel.
 
     Args:
         distributions: the wheels.
         fetch: gives the files of those that must be made; not called when there are none.
         scheme: where they are installed.
         cache: the user's cache directory.
+        known: finds a unit by its key; by default in the cache. The wheels of those that it
+            finds are not needed.
         jobs: how many to make at once; 0 for one a processor.
 
     Raises:
         EggcrateError: what fetching raises, or the first wheel's that cannot be made.
     """
     wanted = sorted(set(distributions))
-    found = {item: cached_wheel_unit(item, scheme=scheme, cache=cache) for item in wanted}
+    find = known or (lambda key: units.load(cache, key))
+    found = {item: find(wheel_unit_key(item, scheme)) for item in wanted}
     missing = [item for item in wanted if found[item] is None]
     if missing:
         paths = fetch(missing)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from eggcrate.build.engine import build_all
 from eggcrate.build.export import Sent, check_output, send
 from eggcrate.build.local import LocalRegistry
-from eggcrate.build.published import RemoteRegistry, image_of, known_holders, mountable, publish
+from eggcrate.build.published import RemoteRegistry, image_of, mountable, publish
+from eggcrate.build.shelf import read_shelf
 from eggcrate.build.workshop import Workshop
 from eggcrate.cli.plan import add_platform, add_registry, decide, no_registry, read_locks
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
@@ -94,15 +95,21 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             raise no_registry("push to")
         wanted, failed, plan = _decide(arguments, context, remote)
         shop = workshop(context, locked=arguments.locked)
+        pushing = remote if arguments.push and wanted and not arguments.dry_run else None
+        if pushing and plan:
+            shop.shelf = read_shelf(
+                pushing, mountable(pushing, plan, context.monorepo.environments)
+            )
+            shop.complete = bool(arguments.load or arguments.output)
         results = build_all(wanted, failed, shop, dry_run=arguments.dry_run)
         published: list[PublishResult] = []
-        if remote and plan and arguments.push and wanted and not arguments.dry_run:
-            others = mountable(remote, plan, context.monorepo.environments)
+        if pushing:
             published = publish(
                 [image_of(result) for result in results if result.good],
                 layout=context.store,
-                remote=remote,
-                holders=known_holders(remote, others),
+                remote=pushing,
+                cache=context.settings.cache,
+                holders=shop.shelf.holders,
                 again=arguments.force,
                 progress=context.progress,
             )

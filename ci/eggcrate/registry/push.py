@@ -10,6 +10,7 @@ from eggcrate.registry.upload import Outcome, Pushed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from eggcrate.registry.layout import Layout
     from eggcrate.registry.oci import Descriptor
@@ -37,7 +38,16 @@ class _Push:
     layout: Layout
     name: str
     mount_from: Mapping[str, Sequence[str]]
+    cache: Path | None
     done: dict[str, Pushed]
+
+    def path(self, blob: Descriptor) -> Path:
+        """Where a blob is on this machine; one that only another image has comes from there."""
+        path = self.layout.blob_path(blob.digest)
+        if self.cache and not path.is_file():
+            for other in self.mount_from.get(blob.digest, ())[:1]:
+                return self.remote.fetch_blob(other, blob, self.cache)
+        return path
 
 
 def push_image(
@@ -48,9 +58,12 @@ def push_image(
     *,
     tags: Sequence[str],
     mount_from: Mapping[str, Sequence[str]],
+    cache: Path | None,
 ) -> PushReport:
     """See :meth:`eggcrate.registry.remote.Remote.push_image`."""
-    push = _Push(remote=remote, layout=layout, name=name, mount_from=mount_from, done={})
+    push = _Push(
+        remote=remote, layout=layout, name=name, mount_from=mount_from, cache=cache, done={}
+    )
     content, media_type = _push_tree(push, digest)
     for tag in tags:
         remote.put_manifest(name, tag, content, media_type)
@@ -92,7 +105,7 @@ def _push_blobs(push: _Push, blobs: Sequence[Descriptor]) -> None:
     outcomes = remote.each(
         lambda blob: remote.push_new_blob(
             name,
-            push.layout.blob_path(blob.digest),
+            lambda: push.path(blob),
             blob,
             push.mount_from.get(blob.digest, ()),
         ),

@@ -48,6 +48,7 @@ class Remote:
         parallel: how many blobs are checked, fetched or uploaded at once.
         retries: how patient to be.
         uploads: how blobs are sent.
+        tell: given a line when it is waited for another attempt.
 
     Raises:
         ConfigError: the prefix names no registry.
@@ -61,10 +62,13 @@ class Remote:
         parallel: int = 8,
         retries: Retries | None = None,
         uploads: Uploads = Uploads.AUTO,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.address = Address.parse(prefix)
         self.uploads = uploads
-        self.session = Session(self.address, docker_config=docker_config, retries=retries)
+        self.session = Session(
+            self.address, docker_config=docker_config, retries=retries, tell=tell
+        )
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="registry")
 
     def __enter__(self) -> Self:
@@ -168,9 +172,13 @@ class Remote:
         return self.push_new_blob(name, path, blob, mount_from)
 
     def push_new_blob(
-        self, name: str, path: Path, blob: Descriptor, mount_from: Sequence[str] = ()
+        self,
+        name: str,
+        path: Path | Callable[[], Path],
+        blob: Descriptor,
+        mount_from: Sequence[str] = (),
     ) -> Pushed:
-        """:meth:`push_blob` for one known to be missing."""
+        """:meth:`push_blob` for one known to be missing; a function gives its path if needed."""
         return upload.push_blob(
             self.session,
             self.address.repository(name),
@@ -249,6 +257,8 @@ class Remote:
         name: str,
         tags: Sequence[str] = (),
         mount_from: Mapping[str, Sequence[str]] | None = None,
+        *,
+        cache: Path | None = None,
     ) -> PushReport:
         """Publish an image of the local store: blobs, then manifests, then tags.
 
@@ -258,8 +268,12 @@ class Remote:
             name: the image to be.
             tags: what it is to be found under besides its digest.
             mount_from: for a blob's digest the images under this prefix that may have it.
+            cache: takes blobs that those images have, the store has not and the registry does
+                not mount; without one they cannot be pushed.
         """
-        return push_image(self, layout, digest, name, tags=tags, mount_from=mount_from or {})
+        return push_image(
+            self, layout, digest, name, tags=tags, mount_from=mount_from or {}, cache=cache
+        )
 
     def delete(self, name: str, digest: str) -> bool:
         """Delete a manifest and the tags that stand for it; false when there was none.

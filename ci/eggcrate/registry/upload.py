@@ -9,6 +9,7 @@ import contextlib
 import enum
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import IntegrityError, RegistryError
@@ -19,8 +20,7 @@ from eggcrate.registry.session import Call
 from eggcrate.retries import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     import httpx2
 
@@ -80,9 +80,10 @@ class _Job:
 
     session: Session
     repository: str
-    path: Path
     blob: Descriptor
     uploads: Uploads
+    path: Path = Path()
+    """Known once it cannot be mounted."""
 
     def call(self, method: str, path: str) -> Call:
         return Call(
@@ -116,7 +117,7 @@ def has_blob(session: Session, repository: str, blob: Descriptor, *, patient: bo
 def push_blob(
     session: Session,
     repository: str,
-    path: Path,
+    path: Path | Callable[[], Path],
     blob: Descriptor,
     *,
     mount_from: Sequence[str] = (),
@@ -127,7 +128,7 @@ def push_blob(
     Args:
         session: the registry.
         repository: the registry's own name of it.
-        path: the blob.
+        path: the blob, or a function that gives it, called when it cannot be mounted.
         blob: its digest and size.
         mount_from: repositories of the same registry that may have it, likeliest first.
         uploads: how its bytes are sent.
@@ -136,7 +137,7 @@ def push_blob(
         RegistryError: the registry does not take it.
         IntegrityError: the file is not what its digest says.
     """
-    job = _Job(session=session, repository=repository, path=path, blob=blob, uploads=uploads)
+    job = _Job(session=session, repository=repository, blob=blob, uploads=uploads)
     opened: _Upload | None = None
     for source in mount_from:
         if source == repository:
@@ -149,8 +150,9 @@ def push_blob(
             return Pushed(outcome=Outcome.MOUNTED, bytes=0)
         if answer and "location" in answer.headers:
             opened = _Upload(location=answer.headers["location"])
-    if _size(path) != blob.size:
-        raise _damaged(path, blob)
+    job = replace(job, path=path() if callable(path) else path)
+    if _size(job.path) != blob.size:
+        raise _damaged(job.path, blob)
     _upload(job, opened)
     return Pushed(outcome=Outcome.UPLOADED, bytes=blob.size)
 
