@@ -29,11 +29,21 @@ class Outcome(enum.Enum):
     INCOMPATIBLE = "incompatible"
     """The environment does not hold what the component needs: nothing to prove."""
     NOT_SELECTED = "not-selected"
+    REUSED = "reused"
+    """Passed before, with everything that it depends on as it is now."""
+    FLAKY = "flaky"
+    """Failed, and passed when it was tried again as often as its component allows: told in every
+    report, never remembered as passed."""
 
     @property
     def good(self) -> bool:
         """Whether a run with this outcome may end green."""
-        return self in {Outcome.PASSED, Outcome.INCOMPATIBLE, Outcome.NOT_SELECTED}
+        return self not in {
+            Outcome.FAILED,
+            Outcome.TIMED_OUT,
+            Outcome.KILLED,
+            Outcome.BROKEN,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -44,6 +54,8 @@ class Cell:
     flavour: str
     """Empty for a component without flavours, and when no flavour is compatible."""
     environment: str
+    """Name of the column: of an environment, or ``NAME@TAG`` or ``NAME@sha256:...`` of an image
+    that is published and in use."""
 
     @property
     def row(self) -> str:
@@ -55,8 +67,29 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proof:
+    """One of the programs that prove a cell, with the evidence of how it ended."""
+
+    name: str
+    """``tests``, or ``example NAME`` for a component run as compiled."""
+    outcome: Outcome
+    reason: str = ""
+    """One sentence; empty for one that passed."""
+    seconds: float = 0.0
+    exit_code: int | None = None
+    """``None`` unless it exited by itself."""
+    signal: int | None = None
+    memory_peak: int | None = None
+    """Bytes; ``None`` where the runtime cannot tell."""
+    memory_limit: int | None = None
+    """Bytes."""
+    output: str = ""
+    """Its last megabyte."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """The outcome of a cell with its evidence."""
+    """The outcome of a cell with its evidence: of its proofs the first that is not good."""
 
     cell: Cell
     outcome: Outcome
@@ -70,6 +103,12 @@ class CellResult:
     output: str = ""
     command: str = ""
     """What reproduces it."""
+    proofs: tuple[Proof, ...] = ()
+    """Each program that was run for it, of the last attempt."""
+    attempts: int = 1
+    """How often it was tried."""
+    key: str = ""
+    """SHA-256 over all that the result depends on; passes are remembered by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
