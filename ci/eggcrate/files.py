@@ -42,8 +42,15 @@ def disk_error(error: OSError) -> DiskError | None:
 
 
 @contextlib.contextmanager
-def atomic_open(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """Open a new file that appears at ``path`` only when the block ends without an error."""
+def atomic_open(path: Path, *, mode: int = 0o644, flush: bool = True) -> Iterator[IO[bytes]]:
+    """Open a new file that appears at ``path`` only when the block ends without an error.
+
+    Args:
+        path: where it is to be.
+        mode: its permissions.
+        flush: wait until the disk has it. For what is checked when it is read, and can be made
+            again, that is a waste.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -51,7 +58,8 @@ def atomic_open(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -59,10 +67,12 @@ def atomic_open(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         raise
 
 
-def atomic_write(path: Path, content: bytes | str, *, mode: int = 0o644) -> None:
+def atomic_write(
+    path: Path, content: bytes | str, *, mode: int = 0o644, flush: bool = True
+) -> None:
     """Write ``content`` (text as UTF-8) to ``path``, whole or not at all."""
     data = content.encode() if isinstance(content, str) else content
-    with atomic_open(path, mode=mode) as file:
+    with atomic_open(path, mode=mode, flush=flush) as file:
         file.write(data)
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eggcrate.build.plan import STABLE, Published, Reason, make_plan, read_published
+from eggcrate.build.keys import Keyed
+from eggcrate.build.plan import (
+    STABLE,
+    Plan,
+    Planned,
+    Published,
+    Reason,
+    make_plan,
+    read_published,
+)
 from eggcrate.build.recipe import Recipe
 from eggcrate.build.resolve import Resolved
 from eggcrate.build.values import Verdict
@@ -81,8 +90,8 @@ def published(item: Resolved, tag: str = "") -> Published:
     )
 
 
-def plan_of(item: Resolved, shelf: Shelf, **options: bool):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    plan = make_plan([item], {}, shelf, known=frozenset({"mine"}), **options)
+def plan_of(item: Resolved, shelf: Shelf, **options: bool) -> tuple[Plan, Planned]:
+    plan = make_plan([Keyed.of(item)], {}, shelf, known=frozenset({"mine"}), **options)
     return plan, plan.environments[0]
 
 
@@ -169,9 +178,8 @@ def test_stable_is_compared_with_before_the_nearest() -> None:
 )
 def test_what_cannot_be_resolved_is_blocked(error: EggcrateError, reason: Reason) -> None:
     """Each kind of problem has its word, and the others are planned all the same."""
-    plan = make_plan(
-        [resolved("fine")], {"mine": error}, Shelf(), known=frozenset({"mine", "fine"})
-    )
+    fine = Keyed.of(resolved("fine"))
+    plan = make_plan([fine], {"mine": error}, Shelf(), known=frozenset({"mine", "fine"}))
     told = {item.environment: item for item in plan.environments}
     assert (told["mine"].verdict, told["mine"].reasons) == (Verdict.BLOCKED, (reason,))
     assert told["fine"].verdict is Verdict.BUILD
@@ -180,16 +188,49 @@ def test_what_cannot_be_resolved_is_blocked(error: EggcrateError, reason: Reason
 
 def test_a_deleted_environment_is_retired_and_never_to_be_deleted() -> None:
     """Only what really has images is listed; a rename is a deletion and a new one."""
-    old = resolved("old", pandas="2")
-    plan = make_plan(
-        [resolved("mine")],
-        {},
-        Shelf(old=[published(old)]),
-        known=frozenset({"mine"}),
-        deleted=frozenset({"never-built"}),
-    )
+    old, mine = resolved("old", pandas="2"), Keyed.of(resolved("mine"))
+    plan = make_plan([mine], {}, Shelf(old=[published(old)], none=[]), known=frozenset({"mine"}))
     assert plan.retired == ("old",)
     assert "retired" in report.summary(plan)
+
+
+def test_git_is_asked_for_deleted_environments_only_when_the_registry_cannot_tell() -> None:
+    """Its history may be long."""
+
+    class NoCatalogue(Shelf):
+        def environments(self) -> frozenset[str]:
+            return frozenset()
+
+    def names() -> frozenset[str]:
+        return frozenset({"old", "never-built"})
+
+    def must_not_be_asked() -> frozenset[str]:
+        raise AssertionError
+
+    shelf, known = {"old": [published(resolved("old"))]}, frozenset({"mine"})
+    mine = [Keyed.of(resolved("mine"))]
+    plan = make_plan(mine, {}, NoCatalogue(**shelf), known=known, deleted=names)
+    assert plan.retired == ("old",)
+    plan = make_plan(mine, {}, Shelf(**shelf), known=known, deleted=must_not_be_asked)
+    assert plan.retired == ("old",)
+
+
+def test_what_is_up_to_date_or_new_is_not_resolved() -> None:
+    """Its key says enough; the rest is read for what is explained or built."""
+
+    def must_not_be_asked() -> Resolved:
+        raise AssertionError
+
+    items = [resolved("there", pandas="2.2"), resolved("fresh", pandas="2.2")]
+    lazy = [replace(Keyed.of(item), resolve=must_not_be_asked) for item in items]
+    shelf = Shelf(there=[published(items[0])])
+    plan = make_plan(lazy, {}, shelf, known=frozenset({"there", "fresh"}))
+    assert {item.environment: item.verdict for item in plan.environments} == {
+        "there": Verdict.UP_TO_DATE,
+        "fresh": Verdict.BUILD,
+    }
+    with pytest.raises(AssertionError):
+        _ = plan.to_build
 
 
 def test_an_image_for_another_architecture_explains_nothing() -> None:

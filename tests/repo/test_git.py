@@ -60,15 +60,16 @@ def test_a_file_of_an_older_commit_is_read(repository: Path) -> None:
     assert Git(root=repository).read(start, "environments/none") is None
 
 
-def test_deleted_and_renamed_environments_are_remembered(repository: Path) -> None:
-    """A rename is a deletion and a new one; what exists again is not deleted."""
+def test_deleted_and_renamed_environments_are_found(repository: Path) -> None:
+    """A rename is a deletion and a new one; asked from a commit on, only what came after."""
     git(repository, "mv", "environments/a", "environments/z")
     commit(repository, "rename")
+    start = git(repository, "rev-parse", "HEAD")
     git(repository, "rm", "-rq", "environments/b")
     commit(repository, "delete")
     assert Git(root=repository).deleted_environments() == {"a", "b"}
-    commit(repository, b="again")
-    assert Git(root=repository).deleted_environments() == {"a"}
+    assert Git(root=repository).deleted_environments(since=start) == {"b"}
+    assert Git(root=repository).deleted_environments(since="HEAD") == frozenset()
 
 
 def test_a_shallow_clone_cannot_tell_and_says_so(repository: Path, tmp_path: Path) -> None:
@@ -80,6 +81,8 @@ def test_a_shallow_clone_cannot_tell_and_says_so(repository: Path, tmp_path: Pat
     assert found.resolve("HEAD~1") is None
     assert found.resolve("origin/nowhere") is None
     assert found.changed("0" * 40) is None
+    assert found.shallow()
+    assert not Git(root=repository).shallow()
 
 
 def test_unrelated_histories_have_no_common_commit(repository: Path) -> None:
@@ -97,7 +100,7 @@ def test_outside_of_git_everything_is_unknown(tmp_path: Path) -> None:
     found = Git(root=tmp_path)
     assert found.resolve("HEAD") is None
     assert found.changed("HEAD") is None
-    assert found.deleted_environments() == frozenset()
+    assert found.deleted_environments() is None
 
 
 def test_a_revision_cannot_be_an_option(repository: Path) -> None:

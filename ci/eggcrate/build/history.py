@@ -1,20 +1,62 @@
-"""What git adds to a plan: how an environment's locks differ from those of a revision."""
+"""What git adds to a plan: how locks differ from a revision's, and what was deleted."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import EggcrateError
+from eggcrate.files import atomic_write, sealed, unsealed
 from eggcrate.packages.changes import compare
-from eggcrate.packages.poetry_lock import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from eggcrate.repo.git import Git
     from eggcrate.repo.values import Environment
+
+
+def deleted_environments(git: Git, *, cache: Path) -> frozenset[str]:
+    """Names of environments that history knows and the working tree lacks.
+
+    Reading all of a long history takes seconds, so that what it said is remembered, in
+    ``deleted/<hash of the checkout's path>.json`` of the user's cache, and only the commits
+    since are read. After a rewrite of history, names of the abandoned one stay known. A shallow
+    clone's history grows without a new commit and is read every time.
+
+    Args:
+        git: of the checkout.
+        cache: the user's cache.
+    """
+    head = git.resolve("HEAD")
+    if head is None:
+        return frozenset()
+    record = cache / "deleted" / f"{hashlib.sha256(bytes(git.root)).hexdigest()[:32]}.json"
+    before, names = ("", frozenset[str]()) if git.shallow() else _remembered(record)
+    if before != head:
+        start = git.resolve(before) if before else None
+        found = git.deleted_environments(since=start)
+        if found is None:
+            return frozenset()
+        names |= found
+        if not git.shallow():
+            with contextlib.suppress(OSError):  # it is read again, no more
+                atomic_write(
+                    record, sealed({"commit": head, "deleted": sorted(names)}), flush=False
+                )
+    folder = git.root / "environments"
+    return frozenset(name for name in names if not (folder / name).is_dir())
+
+
+def _remembered(record: Path) -> tuple[str, frozenset[str]]:
+    try:
+        document = unsealed(record.read_bytes())
+        return str(document["commit"]), frozenset(map(str, document["deleted"]))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return "", frozenset()
 
 
 def git_sentences(
@@ -76,6 +118,8 @@ def _versions_of(text: str) -> Mapping[str, str]:
 
 
 def _locked(path: Path) -> Mapping[str, str]:
+    from eggcrate.packages.poetry_lock import read_lock  # noqa: PLC0415 - slow, not always needed
+
     found: dict[str, set[str]] = {}
     for package in read_lock(path).packages:
         found.setdefault(package.name, set()).add(package.version)

@@ -26,6 +26,12 @@ class LocalRegistry:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._refs = layout.refs()
+        self._there: dict[tuple[str, int], bool] = {}
+        self._images: dict[str, list[str]] = {}
+        for ref in sorted(self._refs):
+            name, mark, _ = ref.rpartition(_MARK)
+            if mark:
+                self._images.setdefault(name, []).append(ref)
 
     def holds(self, images: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Which of these images are there, with all their blobs."""
@@ -38,17 +44,25 @@ class LocalRegistry:
 
     def _is_whole(self, digest: str) -> bool:
         try:
-            return not self._layout.missing(digest)
+            parsed = oci.parse(self._layout.read_blob(digest))
         except (IntegrityError, StoreError):
             return False
+        if isinstance(parsed, oci.Index):
+            return not self._layout.missing(digest)
+        return all(self._has(item) for item in (parsed.config, *parsed.layers))
+
+    def _has(self, item: oci.Descriptor) -> bool:
+        """Whether a blob is there: images share most of theirs, each is looked for once."""
+        known = (item.digest, item.size)
+        if known not in self._there:
+            self._there[known] = self._layout.has_blob(item.digest, item.size)
+        return self._there[known]
 
     def published(self, environment: str) -> Sequence[Published]:
         """Every image of an environment that says what is in it."""
         images = []
-        for ref, item in sorted(self._refs.items()):
-            name, mark, _ = ref.rpartition(_MARK)
-            if not mark or name != environment:
-                continue
+        for ref in self._images.get(environment, ()):
+            item = self._refs[ref]
             try:
                 manifest = oci.parse(self._layout.read_blob(item.digest))
             except (IntegrityError, StoreError):
@@ -60,4 +74,4 @@ class LocalRegistry:
 
     def environments(self) -> frozenset[str]:
         """Names that the store has images of."""
-        return frozenset(ref.rpartition(_MARK)[0] for ref in self._refs if _MARK in ref)
+        return frozenset(self._images)

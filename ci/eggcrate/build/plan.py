@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,14 +18,16 @@ from eggcrate.errors import LockError, UnsupportedPackageError
 from eggcrate.packages.changes import Change, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from eggcrate.build.recipe import Recipe
+    from eggcrate.build.keys import Keyed
     from eggcrate.build.resolve import Resolved
     from eggcrate.errors import EggcrateError
 
 STABLE = "stable"
 """The tag that moves only when somebody asks."""
+_AT_ONCE = 8
+"""Of how many environments it is asked at once what is published."""
 
 
 class Reason(enum.Enum):
@@ -95,10 +98,21 @@ class Plan:
     environments: tuple[Planned, ...]
     retired: tuple[str, ...] = ()
     """Environments with published images and no folder any more. Nothing deletes them."""
-    resolved: tuple[Resolved, ...] = field(default=(), repr=False)
-    to_build: tuple[Resolved, ...] = field(default=(), repr=False)
+    keyed: tuple[Keyed, ...] = field(default=(), repr=False)
+    changed: tuple[Keyed, ...] = field(default=(), repr=False)
+    """Those of ``keyed`` that are to be built."""
     published: tuple[tuple[str, str], ...] = ()
     """Environment and tag of the images that are up to date."""
+
+    @property
+    def resolved(self) -> tuple[Resolved, ...]:
+        """Everything that can be built."""
+        return tuple(item.resolved for item in self.keyed)
+
+    @property
+    def to_build(self) -> tuple[Resolved, ...]:
+        """What is to be built."""
+        return tuple(item.resolved for item in self.changed)
 
     @property
     def blocked(self) -> bool:
@@ -107,42 +121,54 @@ class Plan:
 
 
 def make_plan(
-    resolved: Sequence[Resolved],
+    keyed: Sequence[Keyed],
     failed: Mapping[str, EggcrateError],
     registry: Registry,
     *,
     known: frozenset[str],
-    deleted: frozenset[str] = frozenset(),
+    deleted: Callable[[], frozenset[str]] = frozenset,
     force: bool = False,
 ) -> Plan:
     """Decide what is to be built.
 
     Args:
-        resolved: environments whose recipes are known.
+        keyed: environments whose recipes' keys are known.
         failed: environments that cannot be resolved, each with its error.
         registry: what is published.
         known: names of all environments in the working tree, planned or not.
-        deleted: names that git remembers, for registries that cannot list what they hold.
+        deleted: tells the names that git remembers; asked when the registry lists none.
         force: build even what is up to date.
     """
-    held = registry.holds([(item.environment.name, item.recipe.tag) for item in resolved])
+    with ThreadPoolExecutor(1, thread_name_prefix="listed") as aside:
+        listed = aside.submit(registry.environments)
+        held = registry.holds([(item.environment, item.tag) for item in keyed])
+    changed = [item for item in keyed if force or (item.environment, item.tag) not in held]
+    retired = (listed.result() or deleted()) - known
+    asked = {item.environment for item in changed if (item.environment, item.tag) not in held}
+    there = _published(registry, sorted(asked | retired))
     planned = [_blocked(name, error) for name, error in failed.items()]
-    to_build = []
-    for item in resolved:
-        digest = held.get((item.environment.name, item.recipe.tag), "")
-        if digest and not force:
-            planned.append(_planned(item.recipe, Verdict.UP_TO_DATE, image=digest))
-            continue
-        to_build.append(item)
-        planned.append(_explained(item.recipe, registry, forced=bool(digest)))
-    retired = (registry.environments() | deleted) - known
+    for item in keyed:
+        digest = held.get((item.environment, item.tag), "")
+        if not digest:
+            planned.append(_explained(item, there[item.environment]))
+        elif force:
+            planned.append(replace(_planned(item, Verdict.BUILD), reasons=(Reason.FORCED,)))
+        else:
+            planned.append(_planned(item, Verdict.UP_TO_DATE, image=digest))
     return Plan(
         environments=tuple(sorted(planned, key=lambda one: (one.environment, one.platform))),
-        retired=tuple(sorted(name for name in retired if registry.published(name))),
-        resolved=tuple(resolved),
-        to_build=tuple(to_build),
+        retired=tuple(sorted(name for name in retired if there[name])),
+        keyed=tuple(keyed),
+        changed=tuple(changed),
         published=tuple(held),
     )
+
+
+def _published(registry: Registry, names: Sequence[str]) -> dict[str, Sequence[Published]]:
+    if not names:
+        return {}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="published") as pool:
+        return dict(zip(names, pool.map(registry.published, names), strict=True))
 
 
 def _blocked(name: str, error: EggcrateError) -> Planned:
@@ -157,29 +183,24 @@ def _blocked(name: str, error: EggcrateError) -> Planned:
     )
 
 
-def _planned(recipe: Recipe, verdict: Verdict, *, image: str = "") -> Planned:
+def _planned(item: Keyed, verdict: Verdict, *, image: str = "") -> Planned:
     return Planned(
-        environment=recipe.environment,
-        platform=str(recipe.target.platform),
+        environment=item.environment,
+        platform=item.platform,
         verdict=verdict,
-        key=recipe.key,
+        key=item.key,
         image=image,
-        base=recipe.base,
+        base=item.base,
     )
 
 
-def _explained(recipe: Recipe, registry: Registry, *, forced: bool) -> Planned:
-    told = _planned(recipe, Verdict.BUILD)
-    if forced:
-        return replace(told, reasons=(Reason.FORCED,))
-    packages = {item.name: item.version for item in recipe.distributions}
-    candidates = [
-        one
-        for one in registry.published(recipe.environment)
-        if one.platform == str(recipe.target.platform)
-    ]
+def _explained(item: Keyed, there: Sequence[Published]) -> Planned:
+    told = _planned(item, Verdict.BUILD)
+    candidates = [one for one in there if one.platform == item.platform]
     if not candidates:
         return replace(told, reasons=(Reason.NEW,))
+    recipe = item.resolved.recipe
+    packages = {one.name: one.version for one in recipe.distributions}
     nearest = _nearest(candidates, packages)
     changes = compare(nearest.packages, packages)
     reasons = []
@@ -187,7 +208,7 @@ def _explained(recipe: Recipe, registry: Registry, *, forced: bool) -> Planned:
         reasons.append(Reason.LOCK_CHANGED)
     if nearest.base_key != recipe.base_key:
         reasons.append(Reason.BASE_MOVED)
-    if nearest.key == recipe.key:
+    if nearest.key == item.key:
         reasons.append(Reason.MISSING)
     return replace(
         told,

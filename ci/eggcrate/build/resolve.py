@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from eggcrate.build.compilers import compiler_base
 from eggcrate.build.context import context_key, named_bases, pinned
 from eggcrate.build.recipe import Recipe, canonical
 from eggcrate.errors import ConfigError, EggcrateError, LockStaleError
@@ -18,6 +18,7 @@ from eggcrate.packages.debian.values import lock_key
 from eggcrate.packages.distribution import Distribution, Kind
 from eggcrate.packages.remembered import selected
 from eggcrate.packages.target import Platform, Target
+from eggcrate.repo.environments import python_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +86,7 @@ def resolve(
     platform: Platform,
     *,
     cache: Path | None = None,
+    known: dict[str, ResolvedBase] | None = None,
 ) -> Resolved:
     """Read an environment's locks and decide what its image is made from.
 
@@ -93,13 +95,14 @@ def resolve(
         bases: by name.
         platform: what to build for.
         cache: the user's, to remember what locks give; without it they are read every time.
+        known: bases resolved already, for those who resolve many environments; added to.
 
     Raises:
         ConfigError: unknown base, or a ``requires-python`` that the base does not meet.
         LockError: a lock is missing, stale or cannot be read.
         UnsupportedPackageError: a locked package cannot be installed on the target.
     """
-    base = resolve_base(pick_base(environment, bases), bases, platform)
+    base = _known_base(pick_base(environment, bases), bases, platform, known)
     check_python(environment, base)
     distributions = selected(
         environment.path,
@@ -120,7 +123,7 @@ def resolve(
         compile=environment.compile,
         allow_overlap=environment.allow_overlap,
         system_key=lock_key(system.packages.get(str(platform), ())) if system else "",
-        sdist_key=_sdist_key(distributions, base.target),
+        sdist_key=_sdist_key(distributions, base, bases),
         dockerfile_key=context_key(
             environment, {name: one.key for name, one in stages.items()}, base.target
         )
@@ -134,6 +137,17 @@ def resolve(
     return Resolved(environment=environment, base=base, system=system, recipe=recipe, stages=stages)
 
 
+def _known_base(
+    base: Base, bases: Mapping[str, Base], platform: Platform, known: dict[str, ResolvedBase] | None
+) -> ResolvedBase:
+    if known is None:
+        return resolve_base(base, bases, platform)
+    name = f"{base.name} {platform}"
+    if name not in known:
+        known[name] = resolve_base(base, bases, platform)
+    return known[name]
+
+
 def _stages(
     environment: Environment, bases: Mapping[str, Base], platform: Platform
 ) -> dict[str, ResolvedBase]:
@@ -143,15 +157,19 @@ def _stages(
     return {argument: resolve_base(base, bases, platform) for argument, base in named.items()}
 
 
-def _sdist_key(distributions: Sequence[Distribution], target: Target) -> str:
+def _sdist_key(
+    distributions: Sequence[Distribution], base: ResolvedBase, bases: Mapping[str, Base]
+) -> str:
     """What sdists are built with, which no lock of the environment names.
 
-    Backends are pure Python, so that it is the same on every machine.
+    Backends are pure Python, so that they are the same on every machine.
     """
     if all(item.kind is Kind.WHEEL for item in distributions):
         return ""
-    pins = [item.sha256 for item in pinned(BACKENDS, target)]
-    return hashlib.sha256(canonical([SDIST_VERSION, pins])).hexdigest()
+    pins = [item.sha256 for item in pinned(BACKENDS, base.target)]
+    compilers = compiler_base([link.base for link in base.chain], bases)
+    more = [resolve_base(compilers, bases, base.target.platform).key] if compilers else []
+    return hashlib.sha256(canonical([SDIST_VERSION, pins, *more])).hexdigest()
 
 
 def pick_base(environment: Environment, bases: Mapping[str, Base]) -> Base:
@@ -161,7 +179,7 @@ def pick_base(environment: Environment, bases: Mapping[str, Base]) -> Base:
         ConfigError: there is no such base, or its Python is not one the environment allows.
     """
     where = environment.pyproject_path
-    allowed = SpecifierSet(environment.requires_python)
+    allowed = python_range(environment.requires_python)
     if environment.base:
         base = bases.get(environment.base)
         if base is None:
@@ -258,7 +276,7 @@ def check_python(environment: Environment, base: ResolvedBase) -> None:
     Raises:
         ConfigError: it is outside ``requires-python``.
     """
-    if not SpecifierSet(environment.requires_python).contains(base.target.python, prereleases=True):
+    if not python_range(environment.requires_python).contains(base.target.python, prereleases=True):
         raise ConfigError(
             f"{environment.pyproject_path}: requires-python is {environment.requires_python}, "
             f"base {base.name} has Python {base.target.python}",
@@ -283,11 +301,13 @@ def resolve_all(
     """
     resolved: list[Resolved] = []
     failed: dict[str, EggcrateError] = {}
+    known: dict[str, ResolvedBase] = {}
     for name, environment in environments.items():
         try:
             wanted = platforms or [Platform.parse(text) for text in environment.platforms]
             resolved += [
-                resolve(environment, bases, platform, cache=cache) for platform in wanted
+                resolve(environment, bases, platform, cache=cache, known=known)
+                for platform in wanted
             ]
         except EggcrateError as error:
             failed[name] = error

@@ -24,6 +24,7 @@ from eggcrate.errors import (
     UsageError,
 )
 from eggcrate.files import disk_error
+from eggcrate.leftovers import CACHE, CHECKOUT, STORE, sweep
 from eggcrate.progress import Console
 
 if TYPE_CHECKING:
@@ -106,7 +107,11 @@ def _run(argv: Sequence[str] | None, console: Console) -> int:
     if arguments.rest and not getattr(arguments, "takes_rest", False):
         raise UsageError(f"eggcrate {arguments.verb} takes no arguments after --")
     context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
-    return int(arguments.run(arguments, context))
+    code = int(arguments.run(arguments, context))
+    sweep(context.settings.cache, CACHE)
+    sweep(context.root / ".eggcrate", CHECKOUT)
+    sweep(context.settings.store, STORE)
+    return code
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.build.local import LocalRegistry
-from eggcrate.packages.pip_config import PipConfig, read_pip_config
 from eggcrate.registry.layout import Layout
 from eggcrate.repo.monorepo import Monorepo, find_root, read_monorepo
 from eggcrate.repo.settings import Settings, read_settings
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from eggcrate.build.plan import Registry
     from eggcrate.packages.distribution import Distribution
     from eggcrate.packages.indexes import Indexes
+    from eggcrate.packages.pip_config import PipConfig
     from eggcrate.progress import Progress
     from eggcrate.registry.remote import Remote
 
@@ -44,15 +44,15 @@ class Context:
     @functools.cached_property
     def monorepo(self) -> Monorepo:
         """Everything that stands in the repository; a base that cannot be read is told."""
-        found = read_monorepo(self.root)
-        for name, error in found.broken.items():
-            if name.startswith("bases/"):
-                self.progress.warn(str(error))
-        return found
+        return read_monorepo(self.root, warn=self.progress.warn)
 
     @functools.cached_property
     def pip(self) -> PipConfig:
         """How pip is configured."""
+        from eggcrate.packages.pip_config import (  # noqa: PLC0415 - slow, not always needed
+            read_pip_config,
+        )
+
         return read_pip_config()
 
     @functools.cached_property
@@ -76,16 +76,19 @@ class Context:
             return
         from eggcrate.registry.remote import Remote  # noqa: PLC0415 - slow, not always needed
 
-        with Remote(prefix) as remote:
+        with Remote(prefix, tell=self.progress.info) as remote:
             yield remote
 
     @contextlib.contextmanager
     def open_registry(self, prefix: str | None = None) -> Iterator[Registry]:
         """What a plan asks: the registry, or without one the local store."""
-        from eggcrate.build.published import RemoteRegistry  # noqa: PLC0415 - slow, as above
-
         with self.open_remote(prefix) as remote:
-            yield RemoteRegistry(remote) if remote else LocalRegistry(self.store)
+            if remote is None:
+                yield LocalRegistry(self.store)
+                return
+            from eggcrate.build.published import RemoteRegistry  # noqa: PLC0415 - slow, as above
+
+            yield RemoteRegistry(remote)
 
     def fetch(self, distributions: Iterable[Distribution]) -> dict[Distribution, Path]:
         """Have distributions on disk."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from eggcrate.build.history import git_sentences
+from eggcrate.build.history import deleted_environments, git_sentences
+from eggcrate.build.keys import find_keys
+from eggcrate.build.local import LocalRegistry
 from eggcrate.build.plan import make_plan
-from eggcrate.build.resolve import resolve_all
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
-from eggcrate.packages.target import Platform
 from eggcrate.repo.git import Git
 from eggcrate.repo.monorepo import pick
 from eggcrate.report import plan as report
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from eggcrate.build.keys import Keyed
     from eggcrate.build.plan import Plan, Registry
     from eggcrate.build.resolve import Resolved
     from eggcrate.cli.context import Context
@@ -80,11 +82,13 @@ def _run(arguments: argparse.Namespace, context: Context, registry: Registry) ->
     if arguments.explain:
         arguments.environments = [*arguments.environments, arguments.explain]
     plan = decide(arguments, context, registry, retired=True)
-    git = Git(root=context.root)
     told: dict[str, tuple[str, ...]] = {}
     if arguments.base:
         told = git_sentences(
-            context.monorepo.environments.values(), git, arguments.base, root=context.root
+            context.monorepo.environments.values(),
+            Git(root=context.root),
+            arguments.base,
+            root=context.root,
         )
     if arguments.json:
         context.show_json("eggcrate.plan/1", {**report.document(plan), "git": told})
@@ -109,17 +113,20 @@ def decide(
         registry: what is published.
         retired: whether environments may be named that have no folder any more.
     """
-    known = _names(context)
-    deleted = Git(root=context.root).deleted_environments()
+    known = frozenset(context.monorepo.environment_folders)
+
+    @functools.cache
+    def deleted() -> frozenset[str]:
+        if isinstance(registry, LocalRegistry):
+            return frozenset()  # it lists all that it holds
+        git = Git(root=context.root)
+        return deleted_environments(git, cache=context.settings.cache)
+
     gone: frozenset[str] = frozenset()
     if retired and not known.issuperset(arguments.environments):
-        gone = deleted | registry.environments()
-    resolved, failed = read_locks(
-        context, arguments.environments, platforms=arguments.platform or (), gone=gone
-    )
-    return make_plan(
-        resolved, failed, registry, known=known, deleted=deleted, force=arguments.force
-    )
+        gone = deleted() | registry.environments()
+    keyed, failed = _keys(context, arguments.environments, arguments.platform or (), gone)
+    return make_plan(keyed, failed, registry, known=known, deleted=deleted, force=arguments.force)
 
 
 def read_locks(
@@ -127,7 +134,6 @@ def read_locks(
     names: Sequence[str],
     *,
     platforms: Sequence[str] = (),
-    gone: frozenset[str] = frozenset(),
 ) -> tuple[list[Resolved], dict[str, EggcrateError]]:
     """Resolve the environments named, or all; what cannot be read or resolved is told beside.
 
@@ -135,28 +141,22 @@ def read_locks(
         context: the checkout.
         names: of environments; none for all of them.
         platforms: instead of the environments' own.
-        gone: more names that may be asked for; nothing is there to resolve.
 
     Raises:
         UsageError: there is no environment of a name.
     """
-    monorepo = context.monorepo
-    known = _names(context)
-    chosen = pick("environment", names, known | gone) if names else sorted(known)
-    resolved, failed = resolve_all(
-        {name: monorepo.environments[name] for name in chosen if name in monorepo.environments},
-        monorepo.bases,
-        [Platform.parse(text) for text in platforms] or None,
-        cache=context.settings.cache,
-    )
-    broken = {name: monorepo.broken.get(f"environments/{name}") for name in chosen}
-    return resolved, {**failed, **{name: error for name, error in broken.items() if error}}
+    keyed, failed = _keys(context, names, platforms)
+    return [item.resolved for item in keyed], failed
 
 
-def _names(context: Context) -> frozenset[str]:
-    """Every environment that has a folder, readable or not."""
-    folder = "environments/"
-    broken = {
-        name.removeprefix(folder) for name in context.monorepo.broken if name.startswith(folder)
-    }
-    return frozenset(context.monorepo.environments) | broken
+def _keys(
+    context: Context,
+    names: Sequence[str],
+    platforms: Sequence[str],
+    gone: frozenset[str] = frozenset(),
+) -> tuple[list[Keyed], dict[str, EggcrateError]]:
+    """The keys of the environments named, or all; ``gone`` may be named, and have none."""
+    folders = context.monorepo.environment_folders
+    chosen = pick("environment", names, gone.union(folders)) if names else tuple(folders)
+    there = [name for name in chosen if name in folders]
+    return find_keys(context.monorepo, there, platforms, cache=context.settings.cache)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 _KNOWN_FORMATS = ("1.1", "2.0", "2.1")
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})")
+_PACKAGE = "[package]]\n"
+_OF_A_PACKAGE = ("package.", "[package.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LockedFile:
     """A file that the lock allows for a package."""
 
@@ -36,7 +38,7 @@ class Source:
     url: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LockedDependency:
     """What a locked package needs, as the lock writes it."""
 
@@ -61,6 +63,10 @@ class LockedPackage:
     markers: tuple[tuple[str, str], ...]
     """Pairs of group (``""`` for all) and PEP 508 marker; empty: always."""
     source: Source | None
+
+    def __hash__(self) -> int:
+        # Equal ones have both in common; all that they hold would take longer than it saves.
+        return hash((self.name, self.version))
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -95,7 +101,7 @@ def read_lock(path: Path) -> Lock:
     """
     relock = f"run: eggcrate lock {path.parent.name}"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()
     except FileNotFoundError as error:
         raise LockMissingError(
             f"{path} does not exist", why="an environment is built from its lock", hint=relock
@@ -103,7 +109,7 @@ def read_lock(path: Path) -> Lock:
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"{path} cannot be read", why=str(error), hint=relock) from error
     try:
-        data = tomllib.loads(text)
+        return _parse(path, text)
     except tomllib.TOMLDecodeError as error:
         conflict = re.search(r"^(<{7}|={7}|>{7})", text, re.MULTILINE)
         if conflict:
@@ -113,8 +119,6 @@ def read_lock(path: Path) -> Lock:
                 hint=f"take either side (git checkout --theirs {path.name}), then {relock}",
             ) from error
         raise LockError(f"{path} is not valid TOML", why=str(error), hint=relock) from error
-    try:
-        return _parse(path, data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LockError(
             f"{path} is not a lock that Poetry wrote",
@@ -123,28 +127,71 @@ def read_lock(path: Path) -> Lock:
         ) from error
 
 
-def _parse(path: Path, data: dict[str, Any]) -> Lock:
-    metadata = data["metadata"]
-    version = str(metadata["lock-version"])
+def _parse(path: Path, text: str) -> Lock:
+    document, packages = _by_package(text) or _whole(text)
+    version = str(document["metadata"]["lock-version"])
     if version not in _KNOWN_FORMATS:
         raise LockError(
             f"{path}: lock format {version} is not known",
             why=f"Eggcrate reads formats {', '.join(_KNOWN_FORMATS)}",
             hint="lock again with a supported Poetry, or update Eggcrate",
         )
+    return Lock(
+        path=path, format=version, packages=tuple(_located(package, path) for package in packages)
+    )
+
+
+def _whole(text: str) -> tuple[dict[str, Any], list[LockedPackage]]:
+    """All of a lock but its packages, and these."""
+    data = tomllib.loads(text)
     shared: dict[str, list[dict[str, str]]] = {
-        canonicalize_name(name): files for name, files in metadata.get("files", {}).items()
+        canonicalize_name(name): files for name, files in data["metadata"].get("files", {}).items()
     }
-    packages = tuple(_package(path, item, shared) for item in data.get("package", []))
-    return Lock(path=path, format=version, packages=packages)
+    return data, [_package(item, shared) for item in data.get("package", [])]
 
 
-def _package(
-    path: Path, item: dict[str, Any], shared: dict[str, list[dict[str, str]]]
-) -> LockedPackage:
+def _by_package(text: str) -> tuple[dict[str, Any], list[LockedPackage]] | None:
+    """:func:`_whole`, each package's text by itself: locks share most, and parsing is slow.
+
+    ``None`` when the text does not fall apart into tables, of which each means the same by
+    itself. It does where a line that begins with a bracket begins a table: anywhere but within
+    strings of several lines, which Poetry does not write, and within arrays, whose first part
+    is no TOML then.
+    """
+    if '"""' in text or "'''" in text:
+        return None
+    head, *tables = f"\n{text}".split("\n[")
+    rest, packages = [head], list[str]()
+    for table in tables:
+        if table.startswith(_PACKAGE):
+            packages.append(table)
+        elif packages and table.startswith(_OF_A_PACKAGE):
+            packages[-1] += f"\n[{table}"
+        else:
+            rest.append(table)
+    try:
+        document = tomllib.loads("\n[".join(rest))
+        if "package" in document or "files" in document["metadata"]:
+            return None
+        return document, [_alone(table) for table in packages]
+    except (tomllib.TOMLDecodeError, KeyError, TypeError):
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _alone(text: str) -> LockedPackage:
+    data = tomllib.loads(f"[{text}")
+    (item,) = data.pop("package")
+    if data:
+        raise KeyError(*data)
+    return _package(item, {})
+
+
+def _package(item: dict[str, Any], shared: dict[str, list[dict[str, str]]]) -> LockedPackage:
     name = canonicalize_name(item["name"])
     files = item["files"] if "files" in item else shared.get(name, [])
     groups = item.get("groups")
+    source = item.get("source")
     return LockedPackage(
         name=name,
         version=str(item["version"]),
@@ -160,15 +207,17 @@ def _package(
         ),
         groups=tuple(groups) if groups is not None else None,
         markers=_markers(item.get("markers")),
-        source=_source(path, item["source"]) if "source" in item else None,
+        source=Source(type=source["type"], url=source["url"]) if source is not None else None,
     )
 
 
-def _source(path: Path, table: dict[str, str]) -> Source:
-    url = table["url"]
-    if table["type"] == "file":  # relative to the folder of the lock
-        url = (path.parent / url).resolve().as_uri()
-    return Source(type=table["type"], url=url)
+def _located(package: LockedPackage, lock: Path) -> LockedPackage:
+    """A package with its source where it is: a file's is relative to the folder of the lock."""
+    source = package.source
+    if source is None or source.type != "file":
+        return package
+    url = (lock.parent / source.url).resolve().as_uri()
+    return replace(package, source=replace(source, url=url))
 
 
 def _markers(value: str | dict[str, str] | None) -> tuple[tuple[str, str], ...]:

@@ -6,9 +6,9 @@ depends on, so that nothing remembered can be stale; only answers are kept, neve
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from eggcrate.files import atomic_write, sealed, unsealed
@@ -55,8 +55,11 @@ def selected(
     wanted = read_wanted(folder / "pyproject.toml", groups=groups, extras=extras)
     packages = select(lock, wanted, target, groups=groups)
     found = tuple(distribution(package, target) for package in packages)
-    if record is not None and not any((item.url or "").startswith("file:") for item in found):
-        atomic_write(record, sealed({"files": [asdict(item) for item in found]}))
+    if cache and record and not any((item.url or "").startswith("file:") for item in found):
+        document = sealed({"files": [vars(item) for item in found]})
+        if _record(folder, target, groups, extras, cache) == record:  # not edited meanwhile
+            with contextlib.suppress(OSError):  # a cache that cannot be written is a slow one
+                atomic_write(record, document, flush=False)
     return found
 
 

@@ -125,6 +125,7 @@ def _marker(text: str) -> Marker:
     return Marker(text)
 
 
+@functools.lru_cache(maxsize=16384)
 def allows(constraint: str, version: str) -> bool:
     """Whether a version satisfies a constraint in PEP 440's or Poetry's notation."""
     if constraint in {"*", ""}:
@@ -145,6 +146,7 @@ def _specifiers(constraint: str) -> SpecifierSet | None:
         return None
 
 
+@functools.lru_cache(maxsize=4096)
 def distribution(package: LockedPackage, target: Target) -> Distribution:
     """The one file to install for a locked package: the best wheel, else the sdist.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from eggcrate.errors import ConfigError
 from eggcrate.repo.document import Table
+from eggcrate.repo.environments import requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,16 +95,16 @@ def _pep508(table: Table, key: str) -> list[Wanted]:
 
 def _one(table: Table, text: str) -> Wanted:
     try:
-        requirement = Requirement(text)
+        asked = requirement(text)
     except ValueError as error:
         raise ConfigError(
             f"{table.path}:{table.line(text)}: {text!r} is not a requirement", why=str(error)
         ) from error
     return Wanted(
-        name=canonicalize_name(requirement.name),
-        constraint=str(requirement.specifier) or "*",
-        marker=str(requirement.marker or ""),
-        extras=tuple(sorted(canonicalize_name(extra) for extra in requirement.extras)),
+        name=canonicalize_name(asked.name),
+        constraint=str(asked.specifier) or "*",
+        marker=str(asked.marker or ""),
+        extras=tuple(sorted(canonicalize_name(extra) for extra in asked.extras)),
         line=table.line(text),
         text=text,
     )

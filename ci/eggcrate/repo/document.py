@@ -58,9 +58,8 @@ class Table:
         if self.name:
             header = re.compile(rf"^\s*\[+\s*{re.escape(self.name)}\s*\]+")
             start = next((n for n, line in enumerate(lines) if header.match(line)), 0)
-        wanted = re.compile(rf"(^|[\s\"'.]){re.escape(text)}($|[\s\"'.=\]])")
         for number, line in enumerate(lines[start:], start + 1):
-            if wanted.search(line):
+            if text in line and _stands_alone(text, line):
                 return number
         return start + 1
 
@@ -120,3 +119,14 @@ class Table:
                     "is not a setting Eggcrate knows",
                     hint=f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}",
                 )
+
+
+def _stands_alone(text: str, line: str) -> bool:
+    """Whether ``text`` is in a line as a key or a string, not only as a part of one."""
+    start = line.find(text)
+    while start >= 0:
+        before, after = line[start - 1 : start], line[start + len(text) :][:1]
+        if before.strip(" \t\"'.") == "" and after.strip(" \t\"'.=]") == "":
+            return True
+        start = line.find(text, start + 1)
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -77,10 +78,20 @@ def requires_python(project: Table, poetry: Table | None = None) -> str:
     if not text and poetry is not None:
         text = _poetry_python(poetry.table("dependencies").data.get("python"))
     try:
-        SpecifierSet(text)
+        python_range(text)
     except InvalidSpecifier as error:
         raise project.error("requires-python", f"is not a version range: {error}") from error
     return text
+
+
+@functools.lru_cache(maxsize=256)
+def python_range(text: str) -> SpecifierSet:
+    """The versions that a ``requires-python`` allows.
+
+    Raises:
+        InvalidSpecifier: it is no range.
+    """
+    return SpecifierSet(text)
 
 
 def _poetry_python(constraint: object) -> str:
@@ -91,12 +102,22 @@ def _poetry_python(constraint: object) -> str:
     return str(parse_constraint(constraint)).replace(" ", "")
 
 
+@functools.lru_cache(maxsize=4096)
+def requirement(text: str) -> Requirement:
+    """A PEP 508 requirement; many projects have the same ones.
+
+    Raises:
+        InvalidRequirement: it is none.
+    """
+    return Requirement(text)
+
+
 def requirements(table: Table, key: str) -> tuple[str, ...]:
     """A list of PEP 508 requirements, each checked."""
     found = table.strings(key)
     for text in found:
         try:
-            Requirement(text)
+            requirement(text)
         except InvalidRequirement as error:
             line = table.line(text)
             raise ConfigError(

@@ -66,13 +66,24 @@ class Git:
             return None
         return frozenset(part.decode() for part in (against + new).split(b"\0") if part)
 
-    def deleted_environments(self) -> frozenset[str]:
-        """Names of folders below ``environments/`` that history knows and this tree lacks."""
+    def shallow(self) -> bool:
+        """Whether this clone lacks a part of its history, as far as git tells."""
+        return self._ask("rev-parse", "--is-shallow-repository") != b"false\n"
+
+    def deleted_environments(self, *, since: str | None = None) -> frozenset[str] | None:
+        """Names of folders below ``environments/`` that commits of this history deleted.
+
+        Args:
+            since: a commit; what is reachable from it is passed over.
+        """
         told = self._ask(
             *("log", "--diff-filter=D", "--no-renames", "--name-only", "--format=", "-z"),
-            *("--relative", "--", "environments/*/pyproject.toml"),
+            *("--relative", f"{since}..HEAD" if since else "HEAD"),
+            *("--", "environments/*/pyproject.toml"),
         )
-        paths = re.split(rb"[\0\n]", told or b"")
-        found = {match[1].decode() for path in paths if (match := _ENVIRONMENT.fullmatch(path))}
-        folder = self.root / "environments"
-        return frozenset(name for name in found if not (folder / name).is_dir())
+        if told is None:
+            return None
+        paths = re.split(rb"[\0\n]", told)
+        return frozenset(
+            match[1].decode() for path in paths if (match := _ENVIRONMENT.fullmatch(path))
+        )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import functools
+import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from eggcrate.errors import EggcrateError, UsageError
-from eggcrate.repo.bases import base_folders, read_base
-from eggcrate.repo.components import read_component
-from eggcrate.repo.environments import read_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,15 +24,66 @@ _NOT_COMPONENTS = ("shared",)
 
 @dataclass(frozen=True, kw_only=True)
 class Monorepo:
-    """Everything that stands in a repository."""
+    """Everything that stands in a repository, each kind read when it is first asked for."""
 
     root: Path
-    bases: dict[str, Base]
-    environments: dict[str, Environment]
-    components: dict[str, Component]
-    broken: dict[str, EggcrateError]
-    """Folders that cannot be read (``environments/x``), each with its own error: one broken
-    environment, base or component does not stop the others."""
+    warn: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    """Told of each base that cannot be read."""
+
+    @functools.cached_property
+    def bases(self) -> dict[str, Base]:
+        """By name."""
+        return self._bases[0]
+
+    @functools.cached_property
+    def broken_bases(self) -> dict[str, EggcrateError]:
+        """Those of :attr:`broken` that are bases."""
+        return self._bases[1]
+
+    @functools.cached_property
+    def environments(self) -> dict[str, Environment]:
+        """By name."""
+        return self._environments[0]
+
+    @functools.cached_property
+    def components(self) -> dict[str, Component]:
+        """By name."""
+        return self._components[0]
+
+    @functools.cached_property
+    def broken(self) -> dict[str, EggcrateError]:
+        """Folders that cannot be read (``environments/x``), each with its own error.
+
+        One broken environment, base or component does not stop the others.
+        """
+        return {**self._bases[1], **self._environments[1], **self._components[1]}
+
+    @functools.cached_property
+    def environment_folders(self) -> dict[str, Path]:
+        """Folders of all environments by name, readable or not."""
+        return {path.name: path for path in _folders(self.root / "environments")}
+
+    @functools.cached_property
+    def _bases(self) -> tuple[dict[str, Base], dict[str, EggcrateError]]:
+        from eggcrate.repo.bases import base_folders, read_base  # noqa: PLC0415 - on demand
+
+        found, broken = _read_all(base_folders(self.root), read_base)
+        for error in broken.values():
+            if self.warn:
+                self.warn(str(error))
+        return found, broken
+
+    @functools.cached_property
+    def _environments(self) -> tuple[dict[str, Environment], dict[str, EggcrateError]]:
+        from eggcrate.repo.environments import read_environment  # noqa: PLC0415 - slow, on demand
+
+        return _read_all(self.environment_folders.values(), read_environment)
+
+    @functools.cached_property
+    def _components(self) -> tuple[dict[str, Component], dict[str, EggcrateError]]:
+        from eggcrate.repo.components import read_component  # noqa: PLC0415 - slow, on demand
+
+        return _read_all(_folders(self.root / "components"), read_component)
 
 
 def find_root(start: Path) -> Path:
@@ -52,37 +102,36 @@ def find_root(start: Path) -> Path:
     )
 
 
-def read_monorepo(root: Path) -> Monorepo:
-    """Read everything; folders whose names start with ``_`` or ``.`` are templates."""
-    broken: dict[str, EggcrateError] = {}
-    bases = _read_all(base_folders(root), read_base, broken)
-    environments = _read_all(_folders(root / "environments"), read_environment, broken)
-    components = _read_all(_folders(root / "components"), read_component, broken)
-    return Monorepo(
-        root=root,
-        bases=bases,
-        environments=environments,
-        components=components,
-        broken=broken,
-    )
+def read_monorepo(root: Path, *, warn: Callable[[str], None] | None = None) -> Monorepo:
+    """The repository at ``root``; folders whose names start with ``_`` or ``.`` are templates."""
+    return Monorepo(root=root, warn=warn)
 
 
 def _folders(parent: Path) -> list[Path]:
     """Every folder that is neither hidden, nor a template, nor the helpers'."""
-    found = sorted(path for path in parent.glob("[!_.]*") if path.is_dir())
-    return [path for path in found if path.name not in _NOT_COMPONENTS]
+    try:
+        with os.scandir(parent) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        parent / name
+        for name in names
+        if not name.startswith(("_", ".")) and name not in _NOT_COMPONENTS
+    ]
 
 
 def _read_all(
-    folders: Iterable[Path], read: Callable[[Path], T], broken: dict[str, EggcrateError]
-) -> dict[str, T]:
+    folders: Iterable[Path], read: Callable[[Path], T]
+) -> tuple[dict[str, T], dict[str, EggcrateError]]:
     found: dict[str, T] = {}
+    broken: dict[str, EggcrateError] = {}
     for path in folders:
         try:
             found[path.name] = read(path)
         except EggcrateError as error:
             broken[f"{path.parent.name}/{path.name}"] = error
-    return found
+    return found, broken
 
 
 def pick(kind: str, names: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
