@@ -305,10 +305,8 @@ def test_shared_layers_are_uploaded_once(
             cache=repository.cache,
             progress=Silent(),
         )
-        assert [(one.report.uploaded, one.report.mounted) for one in first if one.report] == [
-            (3, 0),
-            (1, 2),
-        ]
+        told = [(one.report.uploaded, one.report.mounted) for one in first if one.report]
+        assert [sum(column) for column in zip(*told, strict=True)] == [4, 2]  # at once, yet once
         holders = read_shelf(remote, [("a", "key-0"), ("gone", "key-0")]).holders
         (last,) = publish(
             [c],

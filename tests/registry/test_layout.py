@@ -53,6 +53,20 @@ def test_a_name_moves(layout: Layout) -> None:
     assert set(layout.refs()) == {"one", "two"}
 
 
+def test_what_another_process_did_is_seen(layout: Layout) -> None:
+    """The index is read again whenever it is not the one last seen, byte for byte."""
+    first = put_image(layout, "one", [[file("a", b"1")]])
+    other = Layout(layout.root)
+    assert other.refs() == layout.refs()
+    last = put_image(other, "one", [[file("a", b"2")]])
+    put_image(other, "two", [[file("a", b"1")]])
+    assert layout.resolve("one").digest == last.digest != first.digest
+    assert layout.remove("two")
+    assert set(other.refs()) == set(layout.refs()) == {"one"}
+    layout.refs().clear()
+    assert set(layout.refs()) == {"one"}
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "a:b", "-a", "a..b", "ä", "a b", "../x"])
 def test_a_bad_name_is_refused(layout: Layout, name: str) -> None:
     """A name that other tools cannot read is refused."""

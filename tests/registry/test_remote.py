@@ -14,6 +14,7 @@ import pytest
 
 from eggcrate.errors import IntegrityError, NotARegistryError, RegistryError
 from eggcrate.registry import oci
+from eggcrate.registry.push import Holders
 from eggcrate.registry.remote import Remote
 from eggcrate.registry.upload import Outcome, Uploads
 from registry.conftest import HASTY
@@ -56,6 +57,23 @@ def test_a_first_push_and_a_second(
     assert check_whole() == ("one:key-1", "one:stable")
 
 
+def test_a_blob_that_the_registry_lost_is_pushed_again(
+    remote: Remote, proxy: RegistryProxy, layout: Layout, check_whole: Callable[[], tuple[str, ...]]
+) -> None:
+    """What the image is said to have is not asked for; the registry's refusal mends it."""
+    made = image(layout)
+    told = Holders({blob.digest: ["one"] for blob in made.layers})
+    report = remote.push_image(layout, made.digest, "one", ["key-1"], told)
+    assert report.uploaded == 3
+    assert check_whole() == ("one:key-1",)
+    proxy.forget()
+    layers = [[file("same", b"2" * 5000)], [file("new", b"3" * 9000)]]
+    other = put_image(layout, "y", [*layers], env={"A": "b"})
+    remote.push_image(layout, other.digest, "one", ["key-2"], told)
+    assert not proxy.count("HEAD", made.layers[1].digest)  # who has it was known
+    assert check_whole() == ("one:key-1", "one:key-2")
+
+
 def test_a_mount_uploads_nothing(
     remote: Remote, proxy: RegistryProxy, layout: Layout, check_whole: Callable[[], tuple[str, ...]]
 ) -> None:
@@ -65,8 +83,8 @@ def test_a_mount_uploads_nothing(
     layers = [[file("same", b"2" * 5000)], [file("new", b"3" * 9000)]]
     other = put_image(layout, "y", [*layers], env={"A": "b"})
     proxy.forget()
-    sources = {blob.digest: ["none", "two", "one"] for blob in (*made.layers, *other.layers)}
-    report = remote.push_image(layout, other.digest, "two", ["key-1"], sources)
+    told = {blob.digest: ["none", "one"] for blob in (*made.layers, *other.layers)}
+    report = remote.push_image(layout, other.digest, "two", ["key-1"], Holders(told))
     assert (report.mounted, report.uploaded) == (1, 2)
     assert other.layers[0].digest == made.layers[1].digest
     assert proxy.up["upload"] == report.new_bytes < 1000

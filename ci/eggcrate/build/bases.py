@@ -51,8 +51,14 @@ def build_base(base: ResolvedBase, workshop: Workshop) -> BuiltBase:
         BaseError: a package has left the mirror and may not, or cannot, be succeeded.
         BuildError: the base's Python cannot compile its own library.
     """
-    lowest = base.chain[0].base
-    if lowest.image:
+    known = (base.key, str(base.target.platform))
+    if known not in workshop.built_bases:
+        workshop.built_bases[known] = _build_base(base, workshop)
+    return workshop.built_bases[known]
+
+
+def _build_base(base: ResolvedBase, workshop: Workshop) -> BuiltBase:
+    if base.chain[0].base.image:
         return _pulled(base, workshop)
     layers: list[Layer] = []
     links: list[BaseLink] = []

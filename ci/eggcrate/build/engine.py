@@ -181,15 +181,19 @@ def _name_platforms(results: Sequence[BuildResult], workshop: Workshop) -> None:
     by_environment: dict[str, list[BuildResult]] = {}
     for result in results:
         by_environment.setdefault(result.environment, []).append(result)
+    named: dict[str, oci.Descriptor] = {}
     for name, mine in by_environment.items():
         if any(not result.digest or workshop.store.missing(result.digest) for result in mine):
             continue
-        contents = [workshop.store.read_blob(result.digest) for result in mine]
-        if len(mine) == 1:
-            workshop.store.put_manifest(name, contents[0], platform=mine[0].platform)
-            continue
         described = tuple(
-            oci.describe(content, oci.MANIFEST, platform=result.platform)
-            for result, content in zip(mine, contents, strict=True)
+            oci.describe(
+                workshop.store.read_blob(result.digest), oci.MANIFEST, platform=result.platform
+            )
+            for result in mine
         )
-        workshop.store.put_index(name, described, {})
+        if len(mine) == 1:
+            named[name] = described[0]
+        else:
+            workshop.store.put_index(name, described, {})
+    if named:
+        workshop.store.name(named)

@@ -1,10 +1,11 @@
 """Which units share a layer.
 
 Large units are layers of their own, so that environments share them and a change re-pushes
-one of them. Small ones share layers (every layer costs a pull some time), files and bytecode of
-neighbouring names together. Where a run of them is cut follows from the names alone: adding or
-changing a package changes the one layer that it stands in, and runs such as ``google-*`` give
-the same layers in every environment that has them.
+one of them. Small packages share layers (every layer costs a pull some time), files and bytecode
+of neighbouring names together; so does small bytecode of large packages, apart from them. Where a
+run of them is cut follows from the names alone: adding or changing a package changes the one layer
+that it stands in, and runs such as ``google-*`` give the same layers in every environment that
+has them.
 """
 
 from __future__ import annotations
@@ -51,8 +52,13 @@ def group(units: Iterable[Unit], *, max_layers: int = MAX_LAYERS) -> list[tuple[
 def _group(everything: Sequence[Unit], large: int) -> list[tuple[Unit, ...]]:
     alone = [unit for unit in everything if unit.kind not in _SHARED or unit.size >= large]
     alone.sort(key=lambda unit: (_ORDER.index(unit.kind), -unit.size))
+    heavy = {unit.name for unit in alone}
     together = [unit for unit in everything if unit.kind in _SHARED and unit.size < large]
-    return [*((unit,) for unit in alone), *_cut(together, large)]
+    return [
+        *((unit,) for unit in alone),
+        *_cut([unit for unit in together if unit.name in heavy], large),
+        *_cut([unit for unit in together if unit.name not in heavy], large),
+    ]
 
 
 def _cut(run: Sequence[Unit], ceiling: int) -> list[tuple[Unit, ...]]:

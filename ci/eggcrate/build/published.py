@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from eggcrate.errors import (
 )
 from eggcrate.files import disk_error
 from eggcrate.registry import oci
-from eggcrate.registry.push import PushReport
+from eggcrate.registry.push import Holders, PushReport
 from eggcrate.registry.refusals import not_a_registry
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
 
 _COMPARED = 12
 """How many images of an environment are looked at to find the nearest."""
+_BESIDE_STABLE = 2
 _OTHERS, _EACH = 64, 4
 """Of how many other environments how many images are looked at for layers to mount."""
+_AT_ONCE = 8
+"""Images that are pushed at once; their blobs share the registry client's own limit."""
 _KEY = "key-"
 _IMAGES = (oci.INDEX, oci.MANIFEST)
 
@@ -58,12 +62,11 @@ class RemoteRegistry:
     def published(self, environment: str) -> Sequence[Published]:
         """Images of an environment: the stable one, and some others."""
         tags = self._remote.tags(environment)
-        wanted = [tag for tag in tags if tag == STABLE]
-        wanted += [tag for tag in tags if tag.startswith(_KEY)][-_COMPARED:]
-        images = []
-        for tag in wanted:
-            images += self._read(environment, tag)
-        return images
+        stable = [tag for tag in tags if tag == STABLE]
+        others = [tag for tag in tags if tag.startswith(_KEY)]
+        # With a stable image the others matter to platforms that it is not for.
+        wanted = [*stable, *others[-(_BESIDE_STABLE if stable else _COMPARED) :]]
+        return [one for tag in wanted for one in self._read(environment, tag)]
 
     def _read(self, environment: str, tag: str, reference: str = "") -> list[Published]:
         """What a tag stands for; of an index, what it consists of.
@@ -145,10 +148,10 @@ def publish(
     remote: Remote,
     cache: Path,
     progress: Progress,
-    holders: dict[str, set[str]] | None = None,
+    holders: Holders | None = None,
     again: bool = False,
 ) -> list[PublishResult]:
-    """Push images, one failure never stopping the others.
+    """Push images, several at once, one failure never stopping the others.
 
     Blobs are uploaded once and mounted into the other images that share them.
 
@@ -159,12 +162,12 @@ def publish(
         cache: the user's cache, for what another image in the registry has, the store has not
             and the registry does not mount.
         progress: told of each image.
-        holders: for a blob's digest the images known to have it; added to.
+        holders: the images that are known to have blobs; added to.
         again: push even what is published, which mends a registry that lost something.
     """
-    holders = {} if holders is None else holders
-    results = []
-    for one in images:
+    known = Holders() if holders is None else holders
+
+    def push(one: ToPublish) -> PublishResult:
         progress.status(f"publishing {one.environment}:{one.tag}")
         start = time.monotonic()
         report: PushReport | None = None
@@ -172,24 +175,18 @@ def publish(
         try:
             report = None if again else _there_already(one, remote, progress)
             report = report or remote.push_image(
-                layout,
-                one.digest,
-                one.environment,
-                [one.tag],
-                {digest: sorted(names) for digest, names in holders.items()},
-                cache=cache,
+                layout, one.digest, one.environment, [one.tag], known, cache=cache, sure=again
             )
         except (EggcrateError, OSError) as raised:
             error = raised if isinstance(raised, EggcrateError) else disk_error(raised)
             if error is None:
                 raise
-        else:
-            for digest in _blobs(layout, one.digest):
-                holders.setdefault(digest, set()).add(one.environment)
-        results.append(
-            PublishResult(image=one, report=report, seconds=time.monotonic() - start, error=error)
+        return PublishResult(
+            image=one, report=report, seconds=time.monotonic() - start, error=error
         )
-    return results
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="publish") as pool:
+        return list(pool.map(push, images))
 
 
 def _there_already(one: ToPublish, remote: Remote, progress: Progress) -> PushReport | None:
@@ -225,10 +222,3 @@ def mountable(remote: Remote, plan: Plan, known: Iterable[str]) -> list[tuple[st
         for name, tags in zip(others, remote.each(remote.tags, others), strict=True):
             images += [(name, tag) for tag in tags if tag.startswith(_KEY)][-_EACH:]
     return images
-
-
-def _blobs(layout: Layout, digest: str) -> list[str]:
-    parsed = oci.parse(layout.read_blob(digest))
-    if isinstance(parsed, oci.Index):
-        return [blob for child in parsed.manifests for blob in _blobs(layout, child.digest)]
-    return [layer.digest for layer in parsed.layers]

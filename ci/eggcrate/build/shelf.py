@@ -20,6 +20,7 @@ from eggcrate.build.units import UnitRecord
 from eggcrate.build.values import Layer, Unit, UnitKind
 from eggcrate.errors import IntegrityError, RegistryUnreachableError, StoreError
 from eggcrate.registry import oci
+from eggcrate.registry.push import Holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,8 +41,8 @@ class Shelf:
     """By the keys of the units in them."""
     homes: dict[str, Layer] = field(default_factory=dict)
     """For a unit's key the smallest layer that holds it."""
-    holders: dict[str, set[str]] = field(default_factory=dict)
-    """For a blob's digest the images known to have it."""
+    holders: Holders = field(default_factory=Holders)
+    """The images known to have a blob."""
     images: Sequence[frozenset[str]] = ()
     """The keys of all units of each image."""
 
@@ -97,7 +98,7 @@ class Shelf:
         """
         if self.remote is None or units.has_blob(cache, layer):
             return
-        name = min(self.holders[layer.digest])
+        name = self.holders.of(layer.digest)[0]
         blob = oci.Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
         try:
             self.remote.fetch_blob(name, blob, cache)
@@ -109,7 +110,7 @@ class Shelf:
 
     def _forget(self, layer: Layer) -> None:
         self.layers.pop(tuple(unit.key for unit in layer.units), None)
-        self.holders.pop(layer.digest, None)
+        self.holders.forget(layer.digest)
         for unit in layer.units:
             self.homes.pop(unit.key, None)
 
@@ -121,7 +122,7 @@ def read_shelf(remote: Remote, images: Sequence[tuple[str, str]]) -> Shelf:
     """
     layers: dict[tuple[str, ...], Layer] = {}
     homes: dict[str, Layer] = {}
-    holders: dict[str, set[str]] = {}
+    holders = Holders()
     contents: list[frozenset[str]] = []
 
     def read(named: tuple[str, str]) -> tuple[str, tuple[oci.Descriptor, ...]]:
@@ -138,7 +139,7 @@ def read_shelf(remote: Remote, images: Sequence[tuple[str, str]]) -> Shelf:
         for name, described in remote.each(read, images):
             keys: set[str] = set()
             for descriptor in described:
-                holders.setdefault(descriptor.digest, set()).add(name)
+                holders.add(descriptor.digest, name)
                 layer = read_layer(descriptor)
                 if layer is None:
                     continue

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from eggcrate.build.bases import BuiltBase
     from eggcrate.build.values import Layer, Unit
     from eggcrate.packages.distribution import Distribution
     from eggcrate.progress import Progress
@@ -41,6 +42,8 @@ class Workshop:
     """What is published already."""
     complete: bool = True
     """Whether the store needs every layer; what is only pushed can stay in the registry."""
+    built_bases: dict[tuple[str, str], BuiltBase] = field(default_factory=dict)
+    """By key and platform, those of this run."""
     new_bytes: dict[str, int] = field(default_factory=dict)
     """Digest to size of the layers that this run added to the store."""
 

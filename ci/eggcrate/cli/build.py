@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         pushing = remote if arguments.push and wanted and not arguments.dry_run else None
         if pushing and plan:
             shop.shelf = read_shelf(
-                pushing, mountable(pushing, plan, context.monorepo.environments)
+                pushing, mountable(pushing, plan, context.monorepo.environment_folders)
             )
             shop.complete = bool(arguments.load or arguments.output)
         results = build_all(wanted, failed, shop, dry_run=arguments.dry_run)

@@ -40,6 +40,8 @@ class Layout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # As last read or written; it counts while the file has these very bytes.
+        self._index: tuple[bytes | None, list[Descriptor]] = (None, [])
 
     def blob_path(self, digest: str) -> Path:
         """Where the blob is, or would be."""
@@ -149,10 +151,25 @@ class Layout:
             annotations={**(annotations or {}), oci.REF_NAME: ref},
             platform=platform,
         )
-        with exclusive(self.root / "index.lock"):
-            kept = [item for item in self._read_index() if _ref_of(item) != ref]
-            self._write_index([*kept, descriptor])
+        self.name({ref: descriptor})
         return descriptor
+
+    def name(self, named: Mapping[str, Descriptor]) -> None:
+        """Give names to manifests that are stored, all at once; what had a name loses it.
+
+        Args:
+            named: for each name what it is to stand for; one that it stands for already is left.
+        """
+        wanted = {
+            ref: replace(item, annotations={**item.annotations, oci.REF_NAME: ref})
+            for ref, item in named.items()
+        }
+        with exclusive(self.root / "index.lock"):
+            before = self._read_index()
+            kept = [item for item in before if _ref_of(item) not in wanted]
+            after = [*kept, *wanted.values()]
+            if sorted(map(repr, after)) != sorted(map(repr, before)):
+                self._write_index(after)
 
     def put_index(
         self, ref: str, manifests: tuple[Descriptor, ...], annotations: Mapping[str, str]
@@ -257,9 +274,12 @@ class Layout:
     def _read_index(self) -> list[Descriptor]:
         path = self.root / "index.json"
         try:
-            return [
-                Descriptor.from_json(item) for item in json.loads(path.read_bytes())["manifests"]
-            ]
+            content = path.read_bytes()
+            known, items = self._index
+            if content != known:
+                items = [Descriptor.from_json(item) for item in json.loads(content)["manifests"]]
+                self._index = (content, items)
+            return list(items)
         except FileNotFoundError:
             return []
         except (StoreError, KeyError, TypeError, ValueError) as error:
@@ -273,7 +293,9 @@ class Layout:
         if not (self.root / "oci-layout").exists():
             atomic_write(self.root / "oci-layout", _LAYOUT_FILE)
         ordered = sorted(items, key=lambda item: (_ref_of(item), item.digest))
-        atomic_write(self.root / "index.json", Index(manifests=tuple(ordered)).encode())
+        content = Index(manifests=tuple(ordered)).encode()
+        atomic_write(self.root / "index.json", content)
+        self._index = (content, ordered)
 
     @contextlib.contextmanager
     def _use_lock(self, how: int) -> Iterator[None]:

@@ -2,19 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from eggcrate.errors import RegistryError
 from eggcrate.registry import oci
 from eggcrate.registry.upload import Outcome, Pushed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from eggcrate.registry.layout import Layout
     from eggcrate.registry.oci import Descriptor
     from eggcrate.registry.remote import Remote
+
+
+class Holders:
+    """Which images under a prefix have a blob, kept up to date while several are pushed at once.
+
+    Args:
+        known: for a blob's digest the images that have it.
+    """
+
+    def __init__(self, known: Mapping[str, Iterable[str]] | None = None) -> None:
+        self._images = {digest: set(names) for digest, names in (known or {}).items()}
+        self._turns: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, digest: str) -> bool:
+        return bool(self._images.get(digest))
+
+    def of(self, digest: str) -> tuple[str, ...]:
+        """The images that have a blob, sorted."""
+        with self._lock:
+            return tuple(sorted(self._images.get(digest, ())))
+
+    def add(self, digest: str, image: str) -> None:
+        """An image has a blob now."""
+        with self._lock:
+            self._images.setdefault(digest, set()).add(image)
+
+    def forget(self, digest: str) -> None:
+        """Nobody is known to have a blob."""
+        with self._lock:
+            self._images.pop(digest, None)
+
+    def turn(self, digest: str) -> threading.Lock:
+        """One upload of a blob at a time: who waits can mount it then."""
+        with self._lock:
+            return self._turns.setdefault(digest, threading.Lock())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +75,31 @@ class _Push:
     remote: Remote
     layout: Layout
     name: str
-    mount_from: Mapping[str, Sequence[str]]
+    holders: Holders
     cache: Path | None
+    sure: bool
+    """Ask for every blob, also for those that the image is known to have."""
     done: dict[str, Pushed]
 
     def path(self, blob: Descriptor) -> Path:
         """Where a blob is on this machine; one that only another image has comes from there."""
         path = self.layout.blob_path(blob.digest)
         if self.cache and not path.is_file():
-            for other in self.mount_from.get(blob.digest, ())[:1]:
+            for other in self.holders.of(blob.digest)[:1]:
                 return self.remote.fetch_blob(other, blob, self.cache)
         return path
+
+    def has(self, blob: Descriptor) -> bool:
+        """Whether the image is known to have a blob; publishing the manifest is the proof."""
+        return not self.sure and self.name in self.holders.of(blob.digest)
+
+    def bring(self, blob: Descriptor) -> Pushed:
+        """Bring a missing blob into the repository."""
+        with self.holders.turn(blob.digest):
+            others = [name for name in self.holders.of(blob.digest) if name != self.name]
+            pushed = self.remote.push_new_blob(self.name, lambda: self.path(blob), blob, others)
+            self.holders.add(blob.digest, self.name)
+        return pushed
 
 
 def push_image(
@@ -57,16 +109,22 @@ def push_image(
     name: str,
     *,
     tags: Sequence[str],
-    mount_from: Mapping[str, Sequence[str]],
+    holders: Holders,
     cache: Path | None,
+    sure: bool,
 ) -> PushReport:
     """See :meth:`eggcrate.registry.remote.Remote.push_image`."""
     push = _Push(
-        remote=remote, layout=layout, name=name, mount_from=mount_from, cache=cache, done={}
+        remote=remote, layout=layout, name=name, holders=holders, cache=cache, sure=sure, done={}
     )
-    content, media_type = _push_tree(push, digest)
-    for tag in tags:
-        remote.put_manifest(name, tag, content, media_type)
+    try:
+        _push_tree(push, digest, tags or (digest,))
+    except RegistryError as error:
+        if sure or type(error) is not RegistryError:
+            raise
+        # A registry that lost a blob which a manifest of this image names says so here.
+        push = replace(push, sure=True, done={})
+        _push_tree(push, digest, tags or (digest,))
     outcomes = [blob.outcome for blob in push.done.values()]
     return PushReport(
         digest=digest,
@@ -78,37 +136,30 @@ def push_image(
     )
 
 
-def _push_tree(push: _Push, digest: str) -> tuple[bytes, str]:
-    """Publish a manifest by its digest; of an index first what it consists of."""
+def _push_tree(push: _Push, digest: str, references: Sequence[str]) -> None:
+    """Publish a manifest under its tags or digest; of an index first what it consists of."""
     content = push.layout.read_blob(digest)
     parsed = oci.parse(content, f"the manifest of {push.name}")
     media_type = oci.media_type_of(content)
     if isinstance(parsed, oci.Index):
         for child in parsed.manifests:
-            _push_tree(push, child.digest)
+            _push_tree(push, child.digest, (child.digest,))
     else:
         _push_blobs(push, (parsed.config, *parsed.layers))
-    push.remote.put_manifest(push.name, digest, content, media_type)
-    return content, media_type
+    for reference in references:
+        push.remote.put_manifest(push.name, reference, content, media_type)
 
 
 def _push_blobs(push: _Push, blobs: Sequence[Descriptor]) -> None:
     remote, name = push.remote, push.name
     unique = {blob.digest: blob for blob in blobs if blob.digest not in push.done}
-    missing = {blob.digest for blob in remote.missing_blobs(name, unique.values())}
+    asked = [blob for blob in unique.values() if not push.has(blob)]
+    missing = {blob.digest for blob in remote.missing_blobs(name, asked)}
     existed = Pushed(outcome=Outcome.EXISTED, bytes=0)
     push.done.update({digest: existed for digest in unique if digest not in missing})
     # The largest first: what is uploaded last should not be what takes longest.
     wanted = sorted(
         (unique[digest] for digest in missing), key=lambda blob: (-blob.size, blob.digest)
     )
-    outcomes = remote.each(
-        lambda blob: remote.push_new_blob(
-            name,
-            lambda: push.path(blob),
-            blob,
-            push.mount_from.get(blob.digest, ()),
-        ),
-        wanted,
-    )
+    outcomes = remote.each(push.bring, wanted)
     push.done.update({blob.digest: done for blob, done in zip(wanted, outcomes, strict=True)})

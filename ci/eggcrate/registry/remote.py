@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 from eggcrate.errors import ImmutableTagError, IntegrityError, RegistryError
 from eggcrate.registry import download, oci, upload
 from eggcrate.registry.address import Address, check_tag
-from eggcrate.registry.push import push_image
+from eggcrate.registry.push import Holders, push_image
 from eggcrate.registry.session import Call, Session
 from eggcrate.registry.upload import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -256,9 +256,10 @@ class Remote:
         digest: str,
         name: str,
         tags: Sequence[str] = (),
-        mount_from: Mapping[str, Sequence[str]] | None = None,
+        holders: Holders | None = None,
         *,
         cache: Path | None = None,
+        sure: bool = False,
     ) -> PushReport:
         """Publish an image of the local store: blobs, then manifests, then tags.
 
@@ -267,12 +268,14 @@ class Remote:
             digest: its manifest, or an index of several platforms.
             name: the image to be.
             tags: what it is to be found under besides its digest.
-            mount_from: for a blob's digest the images under this prefix that may have it.
+            holders: the images under this prefix that have blobs; added to.
             cache: takes blobs that those images have, the store has not and the registry does
                 not mount; without one they cannot be pushed.
+            sure: ask for every blob, also for those that the image is known to have.
         """
+        known = Holders() if holders is None else holders
         return push_image(
-            self, layout, digest, name, tags=tags, mount_from=mount_from or {}, cache=cache
+            self, layout, digest, name, tags=tags, holders=known, cache=cache, sure=sure
         )
 
     def delete(self, name: str, digest: str) -> bool:
