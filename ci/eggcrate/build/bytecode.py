@@ -21,7 +21,7 @@ from eggcrate.files import sha256_file
 from eggcrate.packages.entries import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from eggcrate.build.archive import UnitWriter
     from eggcrate.build.interpreter import Interpreter
@@ -42,7 +42,14 @@ def bytecode_key(unit: str, *, version: str, folder: str) -> str:
     return unit_key(UnitKind.BYTECODE, unit, version, folder)
 
 
-def bytecode_unit(unit: Unit, interpreter: Interpreter, *, folder: str, cache: Path) -> UnitRecord:
+def bytecode_unit(
+    unit: Unit,
+    interpreter: Interpreter,
+    *,
+    folder: str,
+    cache: Path,
+    sources: Callable[[], list[tuple[str, bytes]]] | None = None,
+) -> UnitRecord:
     """Compile the modules of a unit.
 
     Args:
@@ -51,6 +58,8 @@ def bytecode_unit(unit: Unit, interpreter: Interpreter, *, folder: str, cache: P
         folder: what to compile: modules below this path, relative to the image's root, such as
             ``opt/env/lib/python3.11/site-packages`` or ``usr/lib/python3.11``.
         cache: the user's cache directory.
+        sources: gives path and content of each module where that is quicker than to read all of
+            the unit's blob.
 
     Returns:
         The unit of the ``.pyc`` files. Sources that do not compile are left out, as pip does;
@@ -62,7 +71,8 @@ def bytecode_unit(unit: Unit, interpreter: Interpreter, *, folder: str, cache: P
     """
 
     def write(writer: UnitWriter) -> None:
-        for batch in _batches(_sources(unit, folder, cache)):
+        found = sources() if sources else _sources(unit, folder, cache)
+        for batch in _batches(sorted(found, key=lambda item: item[0].split("/"))):
             for path, content in compile_sources(batch, interpreter):
                 writer.add(Entry(path=path, content=content))
 
@@ -138,7 +148,7 @@ def _sources(unit: Unit, folder: str, cache: Path) -> list[tuple[str, bytes]]:
                 continue
             file = archive.extractfile(member)
             found.append((path, file.read() if file else b""))
-    return sorted(found, key=lambda item: item[0].split("/"))
+    return found
 
 
 def _batches(sources: list[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from eggcrate.build.bases import build_base
 from eggcrate.build.layered import build_patiently, reference, scheme_of
 from eggcrate.build.values import Verdict
 from eggcrate.build.wheel_unit import wheel_unit_key
@@ -77,13 +79,22 @@ def build_all(
     ]
     with contextlib.nullcontext() if dry_run else workshop.store.in_use():
         if not dry_run:
-            _prefetch(
-                [item for item in resolved if stored(item.recipe, workshop) is None], workshop
-            )
+            _prepare([item for item in resolved if stored(item.recipe, workshop) is None], workshop)
         results += [_build_one(item, workshop, dry_run=dry_run) for item in resolved]
         if not dry_run:
             _name_platforms(results, workshop)
     return sorted(results, key=lambda result: (result.environment, result.platform))
+
+
+def _prepare(missing: Sequence[Resolved], workshop: Workshop) -> None:
+    """Download for all environments while their bases are made."""
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
+        downloads = pool.submit(_prefetch, missing, workshop)
+        for item in missing:
+            if not item.environment.dockerfile:
+                with contextlib.suppress(EggcrateError, OSError):  # who needs it will tell
+                    build_base(item.base, workshop)
+        downloads.result()
 
 
 def _prefetch(missing: Sequence[Resolved], workshop: Workshop) -> None:

@@ -6,6 +6,7 @@ with a ``Dockerfile`` is built by :mod:`eggcrate.build.dockerfile` instead.
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,12 +22,13 @@ from eggcrate.build.recipe import PREFIX, Recipe
 from eggcrate.build.sdists import built_wheels
 from eggcrate.build.venv import venv_unit
 from eggcrate.build.wheel_layout import Scheme
-from eggcrate.build.wheel_unit import wheel_units
+from eggcrate.build.wheel_unit import wheel_sources, wheel_units
 from eggcrate.errors import IntegrityError
+from eggcrate.packages.cache import cached_path
 from eggcrate.packages.distribution import Distribution, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from eggcrate.build.resolve import Resolved
@@ -164,12 +166,28 @@ def _bytecode(
         with ThreadPoolExecutor(workshop.workers) as pool:
             made = pool.map(
                 lambda record: bytecode_unit(
-                    record.unit, python, folder=folder, cache=workshop.cache
+                    record.unit,
+                    python,
+                    folder=folder,
+                    cache=workshop.cache,
+                    sources=_sources_of(record, resolved.recipe, workshop),
                 ),
                 missing,
             )
             found.update(zip((record.unit.key for record in missing), made, strict=True))
     return [record for record in found.values() if record is not None and record.unit.files]
+
+
+def _sources_of(
+    record: UnitRecord, recipe: Recipe, workshop: Workshop
+) -> Callable[[], list[tuple[str, bytes]]] | None:
+    """Reads the modules of a unit from its wheel, where that is in the cache."""
+    for item in recipe.distributions:
+        if item.sha256 == record.unit.source and item.kind is Kind.WHEEL:
+            path = cached_path(item, cache=workshop.cache)
+            if path.is_file():
+                return functools.partial(wheel_sources, item, path, scheme=scheme_of(recipe))
+    return None
 
 
 def _assemble(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from eggcrate.build import units
 from eggcrate.build.claims import claims
+from eggcrate.build.gzip_members import read
 from eggcrate.build.units import UnitRecord, unit_key
 from eggcrate.build.values import UnitKind
 from eggcrate.build.wheel_layout import Scheme, place
@@ -61,6 +62,26 @@ def make_wheel_unit(
         write=write,
         claims=lambda files: claims(files, prefix=scheme.prefix, folder=scheme.site_packages),
     )
+
+
+def wheel_sources(
+    distribution: Distribution, wheel: Path, *, scheme: Scheme
+) -> list[tuple[str, bytes]]:
+    """Path in the image and content of each module of a wheel; nothing else of it is read.
+
+    Raises:
+        IntegrityError: the wheel is damaged.
+    """
+    folder = f"{scheme.site_packages}/"
+    with open_wheel(wheel, name=distribution.name, version=distribution.version) as opened:
+        return [
+            (
+                item.path,
+                item.content if isinstance(item.content, bytes) else read(item.content),
+            )
+            for item in place(opened, scheme)
+            if item.path.startswith(folder) and item.path.endswith(".py")
+        ]
 
 
 def wheel_units(
