@@ -51,7 +51,7 @@ doctor: setup ## show settings, where each comes from, and what this machine can
 	@$(EGGCRATE) doctor
 
 .PHONY: bench
-bench: setup ## measure imports in a fresh sandbox, with and without bytecode
+bench: setup ## measure builds beside Docker, many environments, imports; ARGS='builds', 'scale', 'imports'
 	@.venv/bin/python scripts/bench.py $(ARGS)
 
 .PHONY: clean

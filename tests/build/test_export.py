@@ -154,13 +154,22 @@ def _tag(repository: Repository) -> str:
 
 
 def test_what_is_there_is_not_overwritten(build: Build, tmp_path: Path) -> None:
-    """A folder with something in it, a file that is no archive, a folder named like one."""
+    """A folder with something in it, a file that is no archive, a folder named like one.
+
+    Nor is a folder made where an archive of another kind seems to be wanted.
+    """
     full, file, named = tmp_path / "full", tmp_path / "file", tmp_path / "folder.tar"
     for folder in (full, named):
         folder.mkdir()
         (folder / "precious").touch()
     file.write_text("precious")
-    for path, sentence in ((full, "is not empty"), (file, "is a file"), (named, "is a folder")):
+    other = tmp_path / "x.tar.gz"
+    for path, sentence in (
+        (full, "is not empty"),
+        (file, "is a file"),
+        (named, "is a folder"),
+        (other, "would be a folder"),
+    ):
         code, document, err = build("--all", "--output", str(path))
         assert (code, document) == (2, {})
         assert f"{path} {sentence}" in err

@@ -39,7 +39,7 @@ UNITS = st.lists(
 
 
 @given(UNITS, st.randoms())
-def test_every_unit_is_in_exactly_one_layer_whatever_the_order(units, random) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_every_unit_is_in_exactly_one_layer_whatever_the_order(units, random) -> None:  # type: ignore[no-untyped-def]
     """Nothing is lost or doubled, and the order in which units come does not matter."""
     groups = group(units)
     assert sorted(item.key for layer in groups for item in layer) == sorted(u.key for u in units)

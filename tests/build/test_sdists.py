@@ -1,7 +1,11 @@
-"""Packages without wheels: built once, alone in a sandbox, and the same everywhere."""
+"""Packages without wheels: built once, alone in a sandbox, and the same everywhere.
+
+Those that are compiled have tests of their own.
+"""
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -64,6 +68,8 @@ def backends(base_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Repo
     """A repository whose cache holds the image of the build backends; the real indexes."""
     folder = tmp_path_factory.mktemp("backends")
     repository = make_repository(folder / "repo", copy_cache(base_cache, folder / "cache"))
+    for compilers in repository.root.glob("bases/*-build"):
+        shutil.rmtree(compilers)
     links = folder / "links"
     repository.pip = {}
     sdist = _sdist(links, "pure", _SETUP.format("pure"), {"pure.py": "VALUE = 7\n"})
@@ -93,7 +99,7 @@ def test_an_sdist_is_built_and_runs(backends: Repository) -> None:
         ("tagged", _PLATFORM, "is compiled when it is built"),
     ],
 )
-def test_a_compiled_package_is_refused(
+def test_a_compiled_package_is_refused_where_the_base_has_no_compilers(
     backends: Repository, name: str, setup: str, told: str
 ) -> None:
     """A clear error that names the package and the ways out, and no traceback of ours."""
@@ -105,7 +111,8 @@ def test_a_compiled_package_is_refused(
     assert (ran.code, ran.calm) == (1, True), ran.err
     [result] = ran.results
     assert result["verdict"] == "blocked"
-    for text in (f"{name} 1.0", told, "wheel", "Dockerfile", "find-links"):
+    ways = ("wheel", "Dockerfile", "find-links", "add compilers: a base python-3.11-build")
+    for text in (f"{name} 1.0", told, *ways):
         assert text in result["error"], result["error"]
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def test_a_base_is_locked_with_those_that_extend_it() -> None:
     """Their locks name its own: alone it would leave them stale."""
     bases = read_monorepo(HERE).bases
-    assert with_extensions(["python-3.11"], bases) == ["python-3.11", "python-3.11-debug"]
+    extended = ["python-3.11", "python-3.11-build", "python-3.11-debug"]
+    assert with_extensions(["python-3.11"], bases) == extended
     assert with_extensions(["python-3.11-debug"], bases) == ["python-3.11-debug"]
     assert sorted(with_extensions(sorted(bases), bases)) == sorted(bases)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from eggcrate.registry.remote import Remote
 
 ARCHIVE = ".tar"
+_OTHER_ARCHIVES = frozenset({".tgz", ".gz", ".bz2", ".xz", ".zst", ".zip"})
 _MARK = b'{"imageLayoutVersion":"1.0.0"}'
 _BLOBS = "blobs/sha256"
 _CHUNK = 1 << 20
@@ -65,6 +66,12 @@ def check_output(output: Path) -> None:
     Raises:
         UsageError: a folder that is not empty, or a file that is not an archive's name.
     """
+    if output.suffix in _OTHER_ARCHIVES:
+        raise UsageError(
+            f"{output} would be a folder",
+            why=f"an archive ends with {ARCHIVE}; layers are compressed already",
+            hint=f"name an archive that ends with {ARCHIVE}",
+        )
     if output.suffix == ARCHIVE:
         if output.is_dir():
             raise UsageError(f"{output} is a folder", hint="name an archive that is none")

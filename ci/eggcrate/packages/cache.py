@@ -6,6 +6,7 @@ broken download left, to be resumed. Both are only ever trusted after their hash
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -13,16 +14,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from eggcrate.errors import EggcrateError, IntegrityError, PackageIndexError
 from eggcrate.files import exclusive, sha256_file
 from eggcrate.packages.pip_config import redacted
-from eggcrate.packages.web import TransientError, check_status, retrying, transient_network
+from eggcrate.packages.resumed import fetch_rest
+from eggcrate.packages.web import check_status, retrying, transient_network
 from eggcrate.progress import Silent, human_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     import httpx2
     from unearth.link import Link
@@ -216,44 +218,27 @@ def _attempt(
     url: str, distribution: Distribution, partial: Path, *, indexes: Indexes, tally: _Tally
 ) -> str:
     """One request for what ``partial`` still lacks; the hash of the whole."""
-    digest = hashlib.sha256()
-    with partial.open("a+b") as file:
-        file.seek(0)
-        while block := file.read(_CHUNK):
-            digest.update(block)
-        have = file.tell()
-        if have and digest.hexdigest() == distribution.sha256:
-            return distribution.sha256
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        with transient_network(url), indexes.client.get_stream(url, headers=headers) as response:
-            if have and not _continues(response, have):
-                file.truncate(0)
-                digest = hashlib.sha256()
-            if have and response.status_code == 416:  # noqa: PLR2004 - Range Not Satisfiable
-                raise TransientError("it has not the rest of the file")
-            check_status(response, url, distribution.filename)
-            _receive(response, file, digest, tally)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest()
 
+    @contextlib.contextmanager
+    def ask(headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+        with (
+            transient_network(url),
+            indexes.client.get_stream(url, headers=dict(headers)) as response,
+        ):
+            yield response
 
-def _continues(response: httpx2.Response, have: int) -> bool:
-    """Whether an answer begins where our bytes end (or is a failure that says nothing)."""
-    if response.status_code == 206:  # noqa: PLR2004 - Partial Content
-        return response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-    return not (response.is_success or response.status_code == 416)  # noqa: PLR2004
-
-
-def _receive(
-    response: httpx2.Response, file: IO[bytes], digest: hashlib._Hash, tally: _Tally
-) -> None:
-    for block in response.iter_bytes(_CHUNK):
+    def received(size: int) -> None:
         if tally.stop.is_set():
             raise PackageIndexError("the download was interrupted")
-        file.write(block)
-        digest.update(block)
-        tally.add(received=len(block))
+        tally.add(received=size)
+
+    return fetch_rest(
+        partial,
+        distribution.sha256,
+        ask=ask,
+        check=lambda response: check_status(response, url, distribution.filename),
+        received=received,
+    )
 
 
 def _copy(source: Path, partial: Path) -> str:

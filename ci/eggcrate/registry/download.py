@@ -6,31 +6,33 @@ A blob is streamed to a partial file that a later try, or a later process, conti
 
 from __future__ import annotations
 
-import os
-import re
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import IntegrityError, RegistryError
 from eggcrate.files import exclusive, sha256_file
+from eggcrate.packages.resumed import fetch_rest
 from eggcrate.registry import oci
+from eggcrate.registry.refusals import not_a_registry
 from eggcrate.registry.session import Call
 from eggcrate.retries import TransientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import httpx2
 
     from eggcrate.registry.session import Session
 
-MANIFESTS = f"{oci.INDEX}, {oci.MANIFEST}, {oci.DOCKER_LIST}, {oci.DOCKER_MANIFEST}"
+_TYPES = (oci.INDEX, oci.MANIFEST, oci.DOCKER_LIST, oci.DOCKER_MANIFEST)
+MANIFESTS = ", ".join(_TYPES)
 PROGRESS = 1 << 20
 """Bytes that must have moved for a failed attempt to count as the first one again."""
 _LARGEST_MANIFEST = 4 << 20
-_CHUNK = 1 << 18
 _WRONG_ANSWERS = 4
 _OK, _PARTIAL, _NOT_FOUND, _BAD_RANGE = 200, 206, 404, 416
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-")
 
 
 def blob_path(cache: Path, digest: str) -> Path:
@@ -43,18 +45,19 @@ def head_manifest(session: Session, repository: str, reference: str) -> oci.Desc
 
     Raises:
         RegistryError: the registry does not tell.
+        NotARegistryError: what it answers is no image, such as a log-in page.
     """
     call = _manifest_call("HEAD", repository, reference)
     answer = session.send(call, _OK, _NOT_FOUND)
     if answer.status_code == _NOT_FOUND:
         session.prove()
         return None
+    media_type = _media_type(session, repository, reference, answer)
     digest = answer.headers.get("docker-content-digest", "")
     size = answer.headers.get("content-length", "")
     if not digest or not size.isdigit():
         return get_manifest(session, repository, reference)[1]
     session.proven = True
-    media_type = answer.headers.get("content-type", "").partition(";")[0]
     return oci.Descriptor(media_type=media_type, digest=oci.check_digest(digest), size=int(size))
 
 
@@ -63,6 +66,7 @@ def get_manifest(session: Session, repository: str, reference: str) -> tuple[byt
 
     Raises:
         RegistryError: the registry does not have it or does not give it.
+        NotARegistryError: what it answers is no image, such as a log-in page.
         IntegrityError: it repeatedly sends something else than the digest names.
     """
     call = _manifest_call("GET", repository, reference)
@@ -79,7 +83,7 @@ def get_manifest(session: Session, repository: str, reference: str) -> tuple[byt
         named = reference if ":" in reference else answer.headers.get("docker-content-digest")
         if named and named.startswith("sha256:") and named != digest:
             raise _Wrong(f"it does not send {named}")
-        media_type = answer.headers.get("content-type", "").partition(";")[0]
+        media_type = _media_type(session, repository, reference, answer)
         return content, oci.Descriptor(media_type=media_type, digest=digest, size=len(content))
 
     try:
@@ -88,6 +92,17 @@ def get_manifest(session: Session, repository: str, reference: str) -> tuple[byt
         if isinstance(error.__cause__, _Wrong):
             raise _not_sent(host, reference) from error
         raise
+
+
+def _media_type(session: Session, repository: str, reference: str, answer: httpx2.Response) -> str:
+    """What an answer says that it is: an image, or by registries that do not tell nothing."""
+    told: str = answer.headers.get("content-type", "").partition(";")[0].strip()
+    if told in ("", "application/json"):
+        return ""
+    if told not in _TYPES:
+        host, joint = session.address.host, "@" if ":" in reference else ":"
+        raise not_a_registry(host, f"{host}/{repository}{joint}{reference} is {told}")
+    return told
 
 
 def fetch_blob(session: Session, repository: str, blob: oci.Descriptor, cache: Path) -> Path:
@@ -105,6 +120,17 @@ def fetch_blob(session: Session, repository: str, blob: oci.Descriptor, cache: P
         repository=repository,
         what=f"blob {blob.digest}",
     )
+
+    @contextlib.contextmanager
+    def ask(headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+        ranged = replace(call, headers=headers)
+        with (
+            session.network(call),
+            session.stream(ranged, _OK, _PARTIAL, _BAD_RANGE) as answer,
+        ):
+            yield answer
+
+    sha256 = blob.digest.removeprefix("sha256:")
     with exclusive(path.with_name(f"{path.name}.lock")):
         if _holds(path, blob):
             return path
@@ -112,8 +138,8 @@ def fetch_blob(session: Session, repository: str, blob: oci.Descriptor, cache: P
         while True:
             before = _size(partial)
             try:
-                _append(session, call, partial, blob.size)
-                if _holds(partial, blob):
+                found = fetch_rest(partial, sha256, ask=ask, check=_asked_well, size=blob.size)
+                if found == sha256:
                     _keep(partial, path)
                     return path
                 partial.unlink(missing_ok=True)
@@ -127,42 +153,10 @@ def fetch_blob(session: Session, repository: str, blob: oci.Descriptor, cache: P
                 session.pause(call, error, failures)
 
 
-def _append(session: Session, call: Call, partial: Path, size: int) -> None:
-    """Go on with the partial file until it has ``size`` bytes, or the connection ends."""
-    have = _size(partial)
-    if have > size:
-        partial.unlink()
-        have = 0
-    if have == size and size:
-        return
-    headers = {"range": f"bytes={have}-"} if have else {}
-    ranged = Call(
-        method=call.method,
-        path=call.path,
-        repository=call.repository,
-        what=call.what,
-        headers=headers,
-    )
-    with session.stream(ranged, _OK, _PARTIAL, _BAD_RANGE) as answer:
-        if answer.status_code == _BAD_RANGE or not _continues(answer, have):
-            partial.unlink(missing_ok=True)
-            raise TransientError("it cannot continue a download")
-        with partial.open("ab" if answer.status_code == _PARTIAL else "wb") as file:
-            with session.network(call):
-                for data in answer.iter_raw(_CHUNK):
-                    file.write(data)
-                    if file.tell() > size:
-                        return
-            os.fsync(file.fileno())
-    if _size(partial) < size:
-        raise TransientError("the connection ended early")
-
-
-def _continues(answer: httpx2.Response, have: int) -> bool:
-    if answer.status_code != _PARTIAL:
-        return True
-    match = _CONTENT_RANGE.match(answer.headers.get("content-range", ""))
-    return bool(match) and int(match.group(1)) == have if match else False
+def _asked_well(answer: httpx2.Response) -> None:
+    """Refuse what is no success where nothing but the whole was asked for."""
+    if answer.status_code == _BAD_RANGE:
+        raise TransientError("it answered 416 to a request for all of it")
 
 
 def _keep(partial: Path, path: Path) -> None:

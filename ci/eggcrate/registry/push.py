@@ -117,14 +117,7 @@ def push_image(
     push = _Push(
         remote=remote, layout=layout, name=name, holders=holders, cache=cache, sure=sure, done={}
     )
-    try:
-        _push_tree(push, digest, tags or (digest,))
-    except RegistryError as error:
-        if sure or type(error) is not RegistryError:
-            raise
-        # A registry that lost a blob which a manifest of this image names says so here.
-        push = replace(push, sure=True, done={})
-        _push_tree(push, digest, tags or (digest,))
+    _push_tree(push, digest, tags or (digest,))
     outcomes = [blob.outcome for blob in push.done.values()]
     return PushReport(
         digest=digest,
@@ -144,16 +137,30 @@ def _push_tree(push: _Push, digest: str, references: Sequence[str]) -> None:
     if isinstance(parsed, oci.Index):
         for child in parsed.manifests:
             _push_tree(push, child.digest, (child.digest,))
+        blobs: tuple[Descriptor, ...] = ()
     else:
-        _push_blobs(push, (parsed.config, *parsed.layers))
-    for reference in references:
-        push.remote.put_manifest(push.name, reference, content, media_type)
+        blobs = (parsed.config, *parsed.layers)
+    trusted = _push_blobs(push, blobs)
+    try:
+        for reference in references:
+            push.remote.put_manifest(push.name, reference, content, media_type)
+    except RegistryError as error:
+        if not trusted or type(error) is not RegistryError:
+            raise
+        # The registry may have lost a blob that an earlier manifest names.
+        for blob in trusted:
+            del push.done[blob.digest]
+        _push_blobs(replace(push, sure=True), trusted)
+        for reference in references:
+            push.remote.put_manifest(push.name, reference, content, media_type)
 
 
-def _push_blobs(push: _Push, blobs: Sequence[Descriptor]) -> None:
+def _push_blobs(push: _Push, blobs: Sequence[Descriptor]) -> list[Descriptor]:
+    """Bring what is missing; the blobs that were taken to be there without asking."""
     remote, name = push.remote, push.name
     unique = {blob.digest: blob for blob in blobs if blob.digest not in push.done}
-    asked = [blob for blob in unique.values() if not push.has(blob)]
+    trusted = [blob for blob in unique.values() if push.has(blob)]
+    asked = [blob for blob in unique.values() if blob not in trusted]
     missing = {blob.digest for blob in remote.missing_blobs(name, asked)}
     existed = Pushed(outcome=Outcome.EXISTED, bytes=0)
     push.done.update({digest: existed for digest in unique if digest not in missing})
@@ -163,3 +170,4 @@ def _push_blobs(push: _Push, blobs: Sequence[Descriptor]) -> None:
     )
     outcomes = remote.each(push.bring, wanted)
     push.done.update({blob.digest: done for blob, done in zip(wanted, outcomes, strict=True)})
+    return trusted

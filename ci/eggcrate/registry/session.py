@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
@@ -37,6 +38,10 @@ _READS = frozenset({"GET", "HEAD"})
 _TIMEOUT = httpx2.Timeout(120, connect=15, pool=None)
 _TIMEOUT_WRITE = httpx2.Timeout(120, connect=15, read=600, pool=None)
 _NOT_FOUND = 404
+_NOBODY_THERE = 3
+"""Attempts to reach a server that has never answered: it is not one that is just restarted."""
+_TOLD_EACH = 10.0
+"""Seconds between two words of what is waited for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +81,7 @@ class Session:
         address: the registry.
         docker_config: Docker's ``config.json``; by default where Docker looks for it.
         retries: how patient to be.
+        tell: given a line when it is waited for another attempt.
     """
 
     def __init__(
@@ -84,9 +90,13 @@ class Session:
         *,
         docker_config: Path | None = None,
         retries: Retries | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.address = address
         self.retries = retries or Retries()
+        self._tell = tell
+        self._told = -_TOLD_EACH
+        self._telling = threading.Lock()
         self.proven = False
         """Whether the server has answered as a registry does."""
         self._closed = threading.Event()
@@ -161,9 +171,23 @@ class Session:
 
     def pause(self, call: Call, error: TransientError, failures: int) -> None:
         """Wait after failure number ``failures``, or raise when it was the last one allowed."""
-        if failures >= self.retries.attempts or self._closed.is_set():
+        allowed = self.retries.attempts
+        if isinstance(error, _NobodyError) and not self.proven:
+            allowed = min(allowed, _NOBODY_THERE)
+        if failures >= allowed or self._closed.is_set():
             raise self.given_up(call, error, failures) from error
-        self.retries.sleep(self.retries.delay(failures - 1, error.retry_after))
+        delay = self.retries.delay(failures - 1, error.retry_after)
+        self._tell_of(error, delay)
+        self.retries.sleep(delay)
+
+    def _tell_of(self, error: TransientError, delay: float) -> None:
+        """Say why nothing seems to happen: once for all threads, and not each time."""
+        with self._telling:
+            now = time.monotonic()
+            if self._tell and now - self._told >= _TOLD_EACH:
+                self._told = now
+                host = self.address.host
+                self._tell(f"registry {host}: {error.reason}; trying again in {delay:.1f} s")
 
     def given_up(self, call: Call, error: TransientError, failures: int) -> RegistryError:
         """The error after the last attempt."""
@@ -196,20 +220,8 @@ class Session:
         host = self.address.host
         try:
             yield
-        except httpx2.ConnectError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise TlsError(
-                    f"the certificate of registry {host} is not trusted",
-                    why=str(error),
-                    hint="SSL_CERT_FILE names a file with the certificates to trust",
-                ) from error
-            if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error):
-                raise TlsError(
-                    f"registry {host} does not speak TLS",
-                    why="plain HTTP is for this machine alone",
-                    hint="give the registry a certificate, or check its port",
-                ) from error
-            raise TransientError(f"no connection: {error}") from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise _no_connection(host, error) from error
         except httpx2.TimeoutException as error:
             raise TransientError(f"no answer in time ({type(error).__name__})") from error
         except httpx2.UnsupportedProtocol as error:
@@ -292,6 +304,27 @@ class Session:
             pause = retry_after(response.headers.get("retry-after", ""))
             raise TransientError(f"it answered {status}", retry_after=pause) from error
         raise error
+
+
+class _NobodyError(TransientError):
+    """No connection: nobody is there, or not now."""
+
+
+def _no_connection(host: str, error: httpx2.TransportError) -> TlsError | _NobodyError:
+    told = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in told:
+        return TlsError(
+            f"the certificate of registry {host} is not trusted",
+            why=told,
+            hint="SSL_CERT_FILE names a file with the certificates to trust",
+        )
+    if "WRONG_VERSION_NUMBER" in told or "RECORD_LAYER_FAILURE" in told:
+        return TlsError(
+            f"registry {host} does not speak TLS",
+            why="plain HTTP is for this machine alone",
+            hint="give the registry a certificate, or check its port",
+        )
+    return _NobodyError(f"no connection: {told or 'nobody answers'}")
 
 
 def _read(response: httpx2.Response) -> None:

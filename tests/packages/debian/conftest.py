@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eggcrate.packages.debian import http
+from eggcrate.retries import Retries
 from packages.debian.support import FakeArchive, Signer, serve
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def signer() -> Iterator[Signer]:
 def archive(
     tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeArchive]:
-    monkeypatch.setattr(http, "_PAUSE", 0.001)
+    monkeypatch.setattr(http, "RETRIES", Retries(attempts=5, first=0.001))
     root = tmp_path / "archive"
     root.mkdir()
     with serve(root, signer) as fake:

@@ -186,6 +186,10 @@ def serve(root: Path, signer: Signer) -> Iterator[FakeArchive]:
             start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(content) - start))
+            if start:
+                self.send_header(
+                    "Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"
+                )
             self.end_headers()
             self.wfile.write(content[start:])
 

@@ -1,6 +1,9 @@
 """Turn an sdist into a wheel; run inside an image that holds the pinned build backends.
 
 Usage: build_wheel.py SDIST OUTDIR
+
+Exit code 71 when its build needs packages that are not among the backends; the last line of the
+output names them.
 """
 
 import subprocess
@@ -8,6 +11,11 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+
+from build import ProjectBuilder
+
+NOT_AT_HAND = 71
+"""Known to eggcrate.build.sdists."""
 
 
 def main() -> int:
@@ -24,7 +32,12 @@ def main() -> int:
             else:  # before Python 3.11.4
                 archive.extractall(source)  # noqa: S202 - the sandbox holds what it may do
     (project,) = source.iterdir()
+    if missing := ProjectBuilder(project).check_dependencies("wheel"):
+        sys.stdout.flush()
+        sys.stderr.write(", ".join(sorted({chain[-1] for chain in missing})) + "\n")
+        return NOT_AT_HAND
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out]
+    build.append("--skip-dependency-check")
     return subprocess.run([*build, str(project)], check=False).returncode
 
 

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import random
-import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 
 from eggcrate.errors import EggcrateError, IntegrityError, PackageIndexError
 from eggcrate.files import exclusive, sha256_file
+from eggcrate.packages.resumed import fetch_rest
+from eggcrate.retries import TRANSIENT, Retries, TransientError, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _T = TypeVar("_T")
-_ATTEMPTS = 5
-_PAUSE = 0.5
+RETRIES = Retries(attempts=5)
 _CHUNK = 1 << 16
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _GONE = frozenset({403, 404, 410})
 _TIMEOUT = httpx2.Timeout(60, connect=15)
 
 
 class GoneError(PackageIndexError):
     """No mirror has the file."""
-
-
-class _BusyError(Exception):
-    """A mirror that may answer when asked again."""
 
 
 def client() -> httpx2.Client:
@@ -100,16 +93,20 @@ def _holds(path: Path, sha256: str, size: int) -> bool:
 
 
 def _fetch(http: httpx2.Client, url: str, partial: Path, *, sha256: str, size: int) -> None:
-    for fresh in (False, True):
-        if fresh or (partial.exists() and partial.stat().st_size > size):
-            partial.unlink(missing_ok=True)
-        resumed = partial.exists() and partial.stat().st_size > 0
-        _patiently(lambda: _append(http, url, partial, size), url)
-        if partial.stat().st_size == size and sha256_file(partial) == sha256:
+    def attempt() -> str:
+        return fetch_rest(
+            partial,
+            sha256,
+            ask=lambda headers: http.stream("GET", url, headers=headers),
+            check=_check,
+            size=size,
+        )
+
+    # What an earlier run left may be anything: then the file is fetched once more as a whole.
+    for _ in range(2 if partial.exists() else 1):
+        if _patiently(attempt, url) == sha256:
             return
-        if not resumed:
-            break
-    partial.unlink(missing_ok=True)
+        partial.unlink()
     raise IntegrityError(
         f"{url} is not the file that the signed index names",
         why=f"its SHA-256 is not {sha256}",
@@ -117,32 +114,11 @@ def _fetch(http: httpx2.Client, url: str, partial: Path, *, sha256: str, size: i
     )
 
 
-def _append(http: httpx2.Client, url: str, partial: Path, size: int) -> None:
-    have = partial.stat().st_size if partial.exists() else 0
-    if have == size:
-        return
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    with http.stream("GET", url, headers=headers) as response:
-        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            partial.unlink(missing_ok=True)
-            raise _BusyError(f"{url} cannot be continued")
-        _check(response)
-        whole = response.status_code != HTTPStatus.PARTIAL_CONTENT
-        with partial.open("wb" if whole else "ab") as file:
-            for chunk in response.iter_raw(_CHUNK):
-                file.write(chunk)
-                if file.tell() > size:
-                    return
-    if partial.stat().st_size < size:
-        raise _BusyError("the connection ended early")
-
-
 def _check(response: httpx2.Response) -> None:
     status = response.status_code
-    if status in _RETRIED:
-        raise _BusyError(f"HTTP status {status}")
+    if status in TRANSIENT:
+        pause = retry_after(response.headers.get("Retry-After", ""))
+        raise TransientError(f"HTTP status {status}", retry_after=pause)
     if status in _GONE:
         raise GoneError(f"{response.request.url} is not there", why=f"HTTP status {status}")
     if not response.is_success:
@@ -152,19 +128,24 @@ def _check(response: httpx2.Response) -> None:
 
 
 def _patiently(attempt: Callable[[], _T], url: str) -> _T:
-    """Try several times, waiting longer each time."""
-    problem = ""
-    for count in range(_ATTEMPTS):
-        if count:
-            time.sleep(_PAUSE * 2 ** (count - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+    """Try several times, waiting longer each time, or as long as the mirror asks."""
+    failures = 0
+    while True:
+        pause = None
         try:
             return attempt()
-        except (_BusyError, httpx2.RequestError) as error:
+        except TransientError as error:
+            problem, pause = error.reason, error.retry_after
+        except httpx2.RequestError as error:
             problem = str(error) or type(error).__name__
         except httpx2.InvalidURL as error:
             raise PackageIndexError(f"{url} is not an address", why=str(error)) from error
-    raise PackageIndexError(
-        f"{url} could not be read in {_ATTEMPTS} tries",
-        why=problem,
-        hint="check the network, the proxy and the certificates (SSL_CERT_FILE), and try again",
-    )
+        failures += 1
+        if failures >= RETRIES.attempts:
+            raise PackageIndexError(
+                f"{url} could not be read in {failures} tries",
+                why=problem,
+                hint="check the network, the proxy and the certificates (SSL_CERT_FILE), and try "
+                "again",
+            )
+        RETRIES.sleep(RETRIES.delay(failures - 1, pause))

@@ -1,0 +1,1 @@
+"""Measurements: what Eggcrate costs and saves, beside what others use. ``make bench`` runs it."""
