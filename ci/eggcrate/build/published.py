@@ -21,7 +21,6 @@ from eggcrate.errors import (
 from eggcrate.files import disk_error
 from eggcrate.registry import oci
 from eggcrate.registry.push import Holders, PushReport
-from eggcrate.registry.refusals import not_a_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +41,6 @@ _OTHERS, _EACH = 64, 4
 _AT_ONCE = 8
 """Images that are pushed at once; their blobs share the registry client's own limit."""
 _KEY = "key-"
-_IMAGES = (oci.INDEX, oci.MANIFEST)
 
 
 class RemoteRegistry:
@@ -103,12 +101,7 @@ def held(remote: Remote, images: Sequence[tuple[str, str]]) -> dict[tuple[str, s
         RegistryError: the registry does not tell.
         NotARegistryError: what it answers is no image, such as a log-in page.
     """
-    found = {image: item for image, item in remote.resolve_many(images).items() if item}
-    for (name, tag), item in found.items():
-        if item.media_type and oci.oci_media_type(item.media_type) not in _IMAGES:
-            why = f"{remote.image(name, tag)} is {item.media_type}"
-            raise not_a_registry(remote.address.host, why)
-    return found
+    return {image: item for image, item in remote.resolve_many(images).items() if item}
 
 
 @dataclass(frozen=True, kw_only=True)
