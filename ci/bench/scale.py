@@ -265,7 +265,7 @@ def _uploads_of(wheel: str, pushed: Pushed, store: Layout) -> int:
             raise EggcrateError(f"{item['name']} is not one image")
         for layer in manifest.layers:
             units = json.loads(layer.annotations.get(image.UNITS, "[]"))
-            if [unit["name"] for unit in units] == [wheel]:
+            if [(unit["kind"], unit["name"]) for unit in units] == [("files", wheel)]:
                 layers.add(layer.digest)
     return sum(pushed.uploads[digest] for digest in layers)
 

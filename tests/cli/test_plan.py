@@ -76,13 +76,16 @@ def test_a_moved_base_is_named(
 
 
 def test_what_an_image_says_is_part_of_it(
-    plan: Plan, publish: Callable[[], None], repository: Repository
+    plan: Plan, run: Run, publish: Callable[[], None], repository: Repository
 ) -> None:
-    """Another owner is another image: its packages and base are the same."""
+    """Another owner is another image: its packages and base are the same, and it is told."""
     publish()
     settings = 'base = "python-3.11"\nowner = "ml-platform"'
     repository.environment("two", (package("six"),), settings=settings)
-    assert verdicts(plan()) == {"one": FINE, "two": ("build", ("recipe-changed",))}
+    found = plan()
+    assert verdicts(found) == {"one": FINE, "two": ("build", ("recipe-changed",))}
+    assert found["two"]["settings"] == [{"setting": "owner", "from": "", "to": "ml-platform"}]
+    assert "- owner was nothing and is 'ml-platform'." in run("plan", "--explain", "two")[1]
 
 
 def test_a_revert_needs_no_build(

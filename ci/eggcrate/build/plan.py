@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 STABLE = "stable"
 """The tag that moves only when somebody asks."""
+_SETTINGS = {
+    "description": "org.opencontainers.image.description",
+    "owner": image.OWNER,
+    "supported-until": image.SUPPORTED_UNTIL,
+}
 _AT_ONCE = 8
 """Of how many environments it is asked at once what is published."""
 
@@ -57,6 +62,8 @@ class Published:
     """Name of its base."""
     base_key: str
     packages: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What it says of itself as its environment's settings asked for."""
 
 
 class Registry(Protocol):
@@ -88,6 +95,8 @@ class Planned:
     """Tag of the published image that ``changes`` compare with."""
     base_before: str = ""
     changes: tuple[Change, ...] = ()
+    settings: tuple[Change, ...] = ()
+    """Settings that an image tells and that are others now."""
     error: EggcrateError | None = None
 
 
@@ -216,7 +225,13 @@ def _explained(item: Keyed, there: Sequence[Published]) -> Planned:
         against=nearest.tag,
         base_before=nearest.base,
         changes=changes,
+        settings=compare(nearest.settings, _settings(image.about(recipe))),
     )
+
+
+def _settings(annotations: Mapping[str, str]) -> dict[str, str]:
+    told = {name: annotations.get(key, "") for name, key in _SETTINGS.items()}
+    return {name: value for name, value in told.items() if value}
 
 
 def _nearest(candidates: Sequence[Published], packages: Mapping[str, str]) -> Published:
@@ -239,6 +254,7 @@ def read_published(tag: str, digest: str, annotations: Mapping[str, str]) -> Pub
             base=annotations.get("org.opencontainers.image.base.name", ""),
             base_key=annotations.get(image.BASE_KEY, ""),
             packages={str(name): str(version) for name, version in packages.items()},
+            settings=_settings(annotations),
         )
     except (KeyError, ValueError, AttributeError):
         return None

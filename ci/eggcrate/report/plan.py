@@ -98,8 +98,16 @@ def _differences(item: Planned) -> list[str]:
             lines.append(f"- {change.package} went from {change.before} to {change.after}.")
     if Reason.MISSING in item.reasons:
         lines.append("- it was published under this key, but the tag is missing now.")
-    if Reason.RECIPE_CHANGED in item.reasons:
-        lines.append("- packages and base are the same; settings or Eggcrate's rules are not.")
+    for change in item.settings:
+        before, after = (
+            repr(text) if text else "nothing" for text in (change.before, change.after)
+        )
+        lines.append(f"- {change.package} was {before} and is {after}.")
+    if Reason.RECIPE_CHANGED in item.reasons and not item.settings:
+        lines.append(
+            "- packages and base are the same; a setting such as compile, or Eggcrate's own rules, "
+            "are not."
+        )
     return lines
 
 
@@ -119,6 +127,10 @@ def document(plan: Plan) -> dict[str, Any]:
                 "changes": [
                     {"package": change.package, "from": change.before, "to": change.after}
                     for change in item.changes
+                ],
+                "settings": [
+                    {"setting": change.package, "from": change.before, "to": change.after}
+                    for change in item.settings
                 ],
                 "error": str(item.error) if item.error else "",
             }
