@@ -17,6 +17,7 @@ KEY = "dev.eggcrate.key"
 BASE_KEY = "dev.eggcrate.base-key"
 PACKAGES = "dev.eggcrate.packages"
 PLATFORM = "dev.eggcrate.platform"
+PYTHON = "dev.eggcrate.python"
 UNITS = "dev.eggcrate.units"
 DIFF_ID = "dev.eggcrate.diff-id"
 OWNER = "dev.eggcrate.owner"
@@ -77,6 +78,7 @@ def about(recipe: Recipe) -> dict[str, str]:
         BASE_KEY: recipe.base_key,
         KEY: recipe.key,
         PLATFORM: str(recipe.target.platform),
+        PYTHON: recipe.target.python,
         PACKAGES: json.dumps(packages, sort_keys=True, separators=(",", ":")),
     }
 

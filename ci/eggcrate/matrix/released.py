@@ -1,0 +1,140 @@
+"""Image versions that are published and in use: what a change is proven against beside the tree.
+
+In use is what the tag ``stable`` stands for, and every digest that a compiled pipeline in the
+repository pins.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eggcrate.build import image
+from eggcrate.build.plan import STABLE
+from eggcrate.build.pulled import read_image
+from eggcrate.errors import IntegrityError, RegistryUnreachableError, StoreError
+from eggcrate.matrix.cells import Column
+from eggcrate.packages.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from eggcrate.packages.target import Platform
+    from eggcrate.registry import oci
+    from eggcrate.registry.remote import Remote
+
+_FOLDERS = ("pipelines", "build/pipelines")
+_SHOWN = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """A published image in use, as a column of the grid."""
+
+    environment: str
+    digest: str
+    """What it is published as: an image, or an index of several platforms."""
+    key: str
+    column: Column
+    used_by: tuple[str, ...]
+    """``stable``, and the compiled pipelines that pin it, relative to the repository."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InUse:
+    """All of them, and what could not be read."""
+
+    images: tuple[Released, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def in_use(
+    remote: Remote,
+    environments: Iterable[str],
+    root: Path,
+    platform: Platform,
+    *,
+    keys: Mapping[str, str] | None = None,
+) -> InUse:
+    """The published images in use that are others than those of the working tree.
+
+    Args:
+        remote: where they are published.
+        environments: names of the environments.
+        root: the repository, whose compiled pipelines are searched for digests.
+        platform: which image is taken of several.
+        keys: the key of each environment's image in the working tree; it is a column already.
+
+    Raises:
+        RegistryUnreachableError: the registry does not answer.
+    """
+    users = pinned(root, str(remote))
+    asked = [(name, STABLE) for name in environments]
+    for (name, _), item in remote.resolve_many(asked).items():
+        if item:
+            users.setdefault((name, item.digest), []).insert(0, STABLE)
+    warnings: list[str] = []
+
+    def read(named: tuple[str, str]) -> oci.Manifest | str:
+        try:
+            return read_image(remote, *named, platform=str(platform))[1]
+        except RegistryUnreachableError:
+            raise
+        except (IntegrityError, StoreError) as error:
+            return f"{error.what} (used by {', '.join(users[named])})"
+
+    images = []
+    wanted = sorted(users)
+    for (name, digest), told in zip(wanted, remote.each(read, wanted), strict=True):
+        if isinstance(told, str):
+            warnings.append(told)
+            continue
+        one = _released(name, digest, told, platform, tuple(users[name, digest]))
+        if one is None:
+            warnings.append(f"{remote.image(name, digest)} does not say what is in it")
+        elif (keys or {}).get(name) != one.key:
+            images.append(one)
+    return InUse(images=tuple(images), warnings=tuple(warnings))
+
+
+def pinned(root: Path, prefix: str) -> dict[tuple[str, str], list[str]]:
+    """Environment and digest of every image under a prefix that compiled pipelines pin.
+
+    Args:
+        root: the repository.
+        prefix: ``host[:port]/path`` of the registry.
+
+    Returns:
+        For each the files that pin it, relative to the root.
+    """
+    pattern = re.compile(
+        rf"(?<![\w./-]){re.escape(prefix)}/(?P<name>[a-z0-9][a-z0-9._-]*)@(?P<digest>sha256:[0-9a-f]{{64}})"
+    )
+    found: dict[tuple[str, str], list[str]] = {}
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).rglob("*.y*ml")):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for match in pattern.finditer(text):
+                users = found.setdefault((match["name"], match["digest"]), [])
+                name = path.relative_to(root).as_posix()
+                if name not in users:
+                    users.append(name)
+    return found
+
+
+def _released(
+    name: str, digest: str, manifest: oci.Manifest, platform: Platform, used_by: tuple[str, ...]
+) -> Released | None:
+    told = manifest.annotations
+    try:
+        packages = {str(k): str(v) for k, v in json.loads(told[image.PACKAGES]).items()}
+        target = Target(python=told[image.PYTHON], platform=platform, glibc=(0, 0))
+        key = told[image.KEY]
+    except (KeyError, ValueError, AttributeError):
+        return None
+    version = STABLE if STABLE in used_by else digest[: len("sha256:") + _SHOWN]
+    column = Column(environment=f"{name}@{version}", target=target, packages=packages)
+    return Released(environment=name, digest=digest, key=key, column=column, used_by=used_by)
