@@ -221,6 +221,21 @@ def test_an_image_that_is_loaded_is_whole(fleet: Fleet, wheel: Wheel, tmp_path: 
     assert fleet.repository.python(result["digest"], "import added, large; print(large.L)") == "1"
 
 
+@pytest.mark.docker
+@pytest.mark.xdist_group("docker")
+def test_docker_gets_a_base_that_is_only_published(
+    fleet: Fleet, docker_daemon: str, tmp_path: Path
+) -> None:
+    """A ``Dockerfile`` on a base whose layers are in the registry: they are fetched for it."""
+    fleet.repository.pip = {}  # Docker builds with pip, from where this machine has it
+    dock = fleet.repository.environment("dock", ())
+    (dock / "Dockerfile").write_text("ARG EGGCRATE_BASE\nFROM ${EGGCRATE_BASE}\nENV A=b\n")
+    result = fleet.push()["dock"]
+    assert fleet.proxy.down["blob"] > BASE // 2
+    assert result["pushed"]["mounted"] >= 2
+    assert len(check_whole(f"{fleet.proxy.address}/{fleet.prefix}", tmp_path)) == 2
+
+
 def test_over_a_gigabyte_a_small_package_costs_less_than_two_megabytes(
     proxy: RegistryProxy, base_cache: Path, tmp_path: Path
 ) -> None:

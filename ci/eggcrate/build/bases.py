@@ -51,7 +51,7 @@ def build_base(base: ResolvedBase, workshop: Workshop) -> BuiltBase:
         BaseError: a package has left the mirror and may not, or cannot, be succeeded.
         BuildError: the base's Python cannot compile its own library.
     """
-    known = (base.key, str(base.target.platform))
+    known = (base.key, str(base.target.platform), workshop.complete)
     if known not in workshop.built_bases:
         workshop.built_bases[known] = _build_base(base, workshop)
     return workshop.built_bases[known]

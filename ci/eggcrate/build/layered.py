@@ -74,7 +74,8 @@ def build_image(resolved: Resolved, workshop: Workshop) -> tuple[str, Recipe]:
     recipe, environment = resolved.recipe, resolved.environment
     workshop.progress.status(f"{environment.name}: base {recipe.base}")
     if environment.dockerfile:
-        built = built_with_docker(resolved, workshop)
+        # The daemon is given the base's layers: they must be all here.
+        built = built_with_docker(resolved, replace(workshop, complete=True))
         digest = _assemble(built.recipe, built.layers, built.config, workshop)
         return digest, built.recipe
     base = build_base(resolved.base, workshop)

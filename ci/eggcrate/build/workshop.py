@@ -42,8 +42,8 @@ class Workshop:
     """What is published already."""
     complete: bool = True
     """Whether the store needs every layer; what is only pushed can stay in the registry."""
-    built_bases: dict[tuple[str, str], BuiltBase] = field(default_factory=dict)
-    """By key and platform, those of this run."""
+    built_bases: dict[tuple[str, str, bool], BuiltBase] = field(default_factory=dict)
+    """By key, platform and whether all of it is here: those of this run."""
     new_bytes: dict[str, int] = field(default_factory=dict)
     """Digest to size of the layers that this run added to the store."""
 
