@@ -57,6 +57,10 @@ class ConfigError(EggcrateError):
     """A ``pyproject.toml``, ``base.toml`` or setting that cannot be understood."""
 
 
+class SourceError(EggcrateError):
+    """Python source of the repository that cannot be read, or that imports what is not there."""
+
+
 class LockError(EggcrateError):
     """A lock file that cannot be read or used."""
 
@@ -131,3 +135,11 @@ class DiskError(EggcrateError):
 
 class RuntimeUnavailableError(EggcrateError):
     """No runtime can run an image on this machine."""
+
+
+class CompileError(EggcrateError):
+    """A component or pipeline that cannot be made into what KFP runs."""
+
+
+class TaskOutputError(EggcrateError):
+    """A task that ended well, and did not give what it promises."""

@@ -229,7 +229,10 @@ def test_docker_gets_a_base_that_is_only_published(
     """A ``Dockerfile`` on a base whose layers are in the registry: they are fetched for it."""
     fleet.repository.pip = {}  # Docker builds with pip, from where this machine has it
     dock = fleet.repository.environment("dock", ())
-    (dock / "Dockerfile").write_text("ARG EGGCRATE_BASE\nFROM ${EGGCRATE_BASE}\nENV A=b\n")
+    (dock / "Dockerfile").write_text(
+        "ARG EGGCRATE_BASE\nFROM ${EGGCRATE_BASE}\n"
+        'RUN ["/usr/bin/python3.11", "-m", "venv", "--without-pip", "/opt/env"]\n'
+    )
     result = fleet.push()["dock"]
     assert fleet.proxy.down["blob"] > BASE // 2
     assert result["pushed"]["mounted"] >= 2

@@ -6,6 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from eggcrate.matrix.cells import Cell, Column, Outcome, homeless, lay_out
 from eggcrate.matrix.compatibility import compatibility
@@ -95,3 +99,57 @@ def test_a_component_that_no_environment_satisfies_is_homeless() -> None:
         [Column(environment="a", target=TARGET, packages={"pandas": "2"})],
     )
     assert homeless(grid) == ("lost",)
+
+
+def test_every_requirement_that_fails_is_named() -> None:
+    """Whoever mends an environment wants to know all of it at once."""
+    needy = replace(PLAIN, requires_python=">=3.12", dependencies=("pandas>=2", "polars", "pip"))
+    found = compatibility(needy, {"pandas": "1.5", "pip": "25"}, TARGET)
+    assert found.reasons == {
+        "": "needs Python >=3.12, has 3.11.2; needs pandas>=2, has 1.5; "
+        "needs polars, which it does not hold"
+    }
+
+
+NAMES = st.sampled_from(["pandas", "Scikit_Learn", "xgboost-cpu"])
+SPECIFIERS = st.sampled_from(["", ">=2", "<2", "==1.*", "~=1.5", "!=2.0", ">=1,<2"])
+MARKERS = st.sampled_from(["", "; python_version < '3.12'", "; sys_platform == 'win32'"])
+REQUIREMENTS = st.lists(
+    st.builds(lambda *parts: "".join(parts), NAMES, SPECIFIERS, MARKERS), max_size=3
+).map(tuple)
+
+
+@given(
+    dependencies=REQUIREMENTS,
+    flavours=st.dictionaries(st.sampled_from(["a", "b"]), REQUIREMENTS),
+    packages=st.dictionaries(
+        NAMES.map(canonicalize_name), st.sampled_from(["1.0", "1.5.2", "2.0", "2.1rc1"])
+    ),
+    python=st.sampled_from(["3.10.1", "3.12.3"]),
+)
+def test_a_flavour_is_compatible_when_all_its_requirements_hold(
+    dependencies: tuple[str, ...],
+    flavours: dict[str, tuple[str, ...]],
+    packages: dict[str, str],
+    python: str,
+) -> None:
+    """What is remembered between cells does not change the answer of each."""
+    target = replace(TARGET, python=python)
+
+    def holds(text: str) -> bool:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate(
+            dict(target.marker_environment())
+        ):
+            return True
+        held = packages.get(canonicalize_name(requirement.name))
+        return held is not None and requirement.specifier.contains(held, prereleases=True)
+
+    component = replace(
+        PLAIN, requires_python=">=3.11", dependencies=dependencies, flavours=flavours
+    )
+    found = compatibility(component, packages, target)
+    shared = python != "3.10.1" and all(map(holds, dependencies))
+    expected = {name for name, needs in (flavours or {"": ()}).items() if all(map(holds, needs))}
+    assert set(found.flavours) == (expected if shared else set())
+    assert set(found.reasons) == ((flavours or {"": ()}).keys() - expected if shared else {""})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -216,6 +217,14 @@ def test_an_sdist_may_give_what_is_in_it(tmp_path: Path, index: PackageIndex) ->
     [found] = ask(index, tmp_path / "cache", distribution)
     assert found is not None
     assert found >= {"alpha", "tool", "some_dist"}
+
+
+def test_a_lock_cannot_name_files_elsewhere(tmp_path: Path, index: PackageIndex) -> None:
+    """A hash or file name that is none leads nowhere, and nothing is written by it."""
+    wheel = of(make_wheel(tmp_path, "alpha"))
+    odd = [replace(wheel, sha256="../../../x"), replace(wheel, filename="../x.whl")]
+    assert ask(index, tmp_path / "cache", *odd) == [None, None]
+    assert [path.name for path in tmp_path.iterdir()] == [wheel.filename]
 
 
 @pytest.mark.network

@@ -7,8 +7,6 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from eggcrate.matrix import workbench
 from eggcrate.runtimes import choose
 from eggcrate.runtimes.protocol import Command, Ending, Result, UnpackedImage
@@ -17,6 +15,8 @@ from support.published import fill_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import pytest
 
     from support.repository import Repository
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name as canonical
 
-from eggcrate.packages.selection import applies
+from eggcrate.packages.selection import allows, applies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from eggcrate.packages.target import Target
     from eggcrate.repo.values import Component
@@ -27,7 +27,10 @@ class Compatibility:
     it is not compatible."""
     reasons: Mapping[str, str]
     """Each flavour that is not satisfied (``""`` without flavours, or when what all flavours
-    share is missing) with the requirement that fails, in words."""
+    share is missing) with the requirements that fail, in words."""
+
+
+_PLAIN = Compatibility(flavours=("",), reasons={})
 
 
 def compatibility(
@@ -40,15 +43,15 @@ def compatibility(
         packages: normalised name to version of everything the environment holds on the target.
         target: the environment's Python and platform.
     """
-    if not SpecifierSet(component.requires_python).contains(target.python, prereleases=True):
-        reason = f"needs Python {component.requires_python}, has {target.python}"
-        return Compatibility(flavours=(), reasons={"": reason})
-    if reason := unsatisfied(component.dependencies, packages, target):
-        return Compatibility(flavours=(), reasons={"": reason})
+    shared = unsatisfied(component.dependencies, packages, target)
+    if not allows(component.requires_python, target.python):
+        shared = (f"needs Python {component.requires_python}, has {target.python}", *shared)
+    if shared:
+        return Compatibility(flavours=(), reasons={"": "; ".join(shared)})
     if not component.flavours:
-        return Compatibility(flavours=("",), reasons={})
+        return _PLAIN
     told = {
-        flavour: unsatisfied(requirements, packages, target)
+        flavour: "; ".join(unsatisfied(requirements, packages, target))
         for flavour, requirements in component.flavours.items()
     }
     return Compatibility(
@@ -57,16 +60,26 @@ def compatibility(
     )
 
 
-def unsatisfied(requirements: Iterable[str], packages: Mapping[str, str], target: Target) -> str:
-    """The first requirement that the packages do not satisfy, in words; empty when none."""
-    environment = target.marker_environment()
-    for requirement in map(Requirement, requirements):
-        if requirement.marker and not applies(str(requirement.marker), environment):
-            continue
-        wanted = f"{requirement.name}{requirement.specifier}"
-        held = packages.get(canonicalize_name(requirement.name))
+def unsatisfied(
+    requirements: Sequence[str], packages: Mapping[str, str], target: Target
+) -> tuple[str, ...]:
+    """Each requirement that the packages do not satisfy, in words."""
+    told = []
+    for name, constraint in _asked(tuple(requirements), target):
+        held = packages.get(canonical(name))
         if held is None:
-            return f"needs {wanted}, which it does not hold"
-        if not requirement.specifier.contains(held, prereleases=True):
-            return f"needs {wanted}, has {held}"
-    return ""
+            told.append(f"needs {name}{constraint}, which it does not hold")
+        elif not allows(constraint, held):
+            told.append(f"needs {name}{constraint}, has {held}")
+    return tuple(told)
+
+
+@functools.lru_cache(maxsize=4096)
+def _asked(requirements: tuple[str, ...], target: Target) -> tuple[tuple[str, str], ...]:
+    """Name and version specifier of the requirements that count on a target."""
+    environment = target.marker_environment()
+    return tuple(
+        (requirement.name, str(requirement.specifier))
+        for requirement in map(Requirement, requirements)
+        if not requirement.marker or applies(str(requirement.marker), environment)
+    )

@@ -92,13 +92,18 @@ def _shortest(parts: tuple[str, ...], regular: set[tuple[str, ...]]) -> tuple[st
 
 def _known(distribution: Distribution, cache: Path) -> frozenset[str] | None:
     """What is remembered, or can be read from the cache."""
+    if not distribution.sha256.isalnum():  # no hash: told in full by what fetches it
+        return None
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         document = unsealed(_record(distribution, cache).read_bytes())
         if document["version"] == MODULES_VERSION:
             return frozenset(document["modules"])
     from eggcrate.packages.cache import cached_path  # noqa: PLC0415 - slow, and rarely needed
 
-    path = cached_path(distribution, cache=cache)
+    try:
+        path = cached_path(distribution, cache=cache)
+    except PackageIndexError:  # no file name
+        return None
     if not path.is_file():
         return None
     modules = _read(distribution, path)
@@ -107,7 +112,7 @@ def _known(distribution: Distribution, cache: Path) -> frozenset[str] | None:
 
 
 def _remember(distribution: Distribution, modules: frozenset[str] | None, cache: Path) -> None:
-    if modules is None:
+    if modules is None or not distribution.sha256.isalnum():
         return
     document = {"version": MODULES_VERSION, "modules": sorted(modules)}
     with contextlib.suppress(OSError):  # a cache that cannot be written is a slow one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import ConfigError
@@ -13,7 +14,11 @@ from eggcrate.repo.values import Component
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KEYS = ("environment", "data", "memory", "timeout", "network")
+_KEYS = ("environment", "data", "memory", "timeout", "network", "retries", "env")
+_MOST_RETRIES = 10
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OURS = re.compile(r"EGGCRATE_.*|PYTHON(PATH|HOME|DONTWRITEBYTECODE)|LD_.*|_KFP_RUNTIME")
+"""Variables that a cell is made with: another value would prove something else."""
 
 
 def read_component(path: Path) -> Component:
@@ -53,4 +58,22 @@ def read_component(path: Path) -> Component:
         memory=memory,
         timeout=ours.number("timeout"),
         network=ours.boolean("network", default=False),
+        retries=_retries(ours),
+        env=_variables(ours.table("env")),
     )
+
+
+def _retries(ours: Table) -> int:
+    value = ours.data.get("retries", 0)
+    if type(value) is not int or not 0 <= value <= _MOST_RETRIES:
+        raise ours.error("retries", f"must be a whole number from 0 to {_MOST_RETRIES}")
+    return value
+
+
+def _variables(table: Table) -> dict[str, str]:
+    for name in table.data:
+        if not _VARIABLE.fullmatch(name) or "\0" in table.string(name):
+            raise table.error(name, "cannot be an environment variable")
+        if _OURS.fullmatch(name):
+            raise table.error(name, "is a variable that Eggcrate sets itself")
+    return {name: table.string(name) for name in sorted(table.data)}

@@ -102,6 +102,10 @@ class Component:
     """Seconds a cell may take; ``None``: the setting's."""
     network: bool = False
     """Whether its tests may open network connections."""
+    retries: int = 0
+    """How often a cell that failed is tried again; when it then passes it is flaky."""
+    env: dict[str, str] = field(default_factory=dict)
+    """Environment variables of its cells."""
 
     @property
     def tests_path(self) -> Path:
