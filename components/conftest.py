@@ -13,6 +13,9 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
+# A component is the function that it decorates, as where it runs; KFP's own switch.
+os.environ.setdefault("_KFP_RUNTIME", "true")
+
 # The data is small and cells run side by side: more threads than this wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

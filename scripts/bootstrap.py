@@ -29,7 +29,7 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "poetry.lock"
 STAMP = VENV / "eggcrate-setup.stamp"
 GROUPS = ("main", "dev")
-EXTRAS = ("lock",)
+EXTRAS = ("lock", "pipelines")
 
 
 class SetupError(Exception):

@@ -14,6 +14,8 @@ import pytest
 
 from eggcrate.packages.pip_config import read_pip_config
 from eggcrate.runtimes import sandbox
+from support.browser import NAMES as BROWSERS
+from support.browser import find_browser
 from support.services import docker_daemon, registry_server
 
 if TYPE_CHECKING:
@@ -60,10 +62,16 @@ def _no_tools() -> str:
     return f"not installed: {', '.join(missing)}" if missing else ""
 
 
+@functools.cache
+def _no_browser() -> str:
+    return "" if find_browser() else f"no browser on this machine: none of {', '.join(BROWSERS)}"
+
+
 _MISSING: dict[str, Callable[[], str]] = {
     "network": _no_network,
     "sandbox": _no_sandbox,
     "tools": _no_tools,
+    "browser": _no_browser,
 }
 
 

@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
-from components.shared.frames import read_frame, write_frame
+from kfp.dsl import Dataset, Input, Output
+
+from components.shared.frames import read_source, write_frame
+from eggcrate import component
 
 
 class Result(NamedTuple):
@@ -12,13 +15,14 @@ class Result(NamedTuple):
     dropped: int
 
 
-# The pipeline finds this function by the folder's name; give it yours when you copy it.
-def template(data: str, cleaned: str, column: str) -> Result:
+# The only component in this file, so its name is free; give it yours when you copy it.
+@component
+def template(data: Input[Dataset], cleaned: Output[Dataset], column: str) -> Result:
     """Drop the rows in which a column has no value.
 
     Args:
-        data: A table that a component wrote: inputs come as paths.
-        cleaned: Where the result goes: outputs are paths too, written once and whole.
+        data: A table; its file is ``data.path``.
+        cleaned: The result; written once and whole to ``cleaned.path``.
         column: The column that must have a value.
 
     Returns:
@@ -27,7 +31,8 @@ def template(data: str, cleaned: str, column: str) -> Result:
     Raises:
         DataError: the table cannot be read or lacks the column.
     """
-    frame = read_frame(data, require=[column])
+    frame = read_source(data.path, require=[column])
     kept = frame.dropna(subset=[column])
-    write_frame(cleaned, kept)
+    write_frame(cleaned.path, kept)
+    cleaned.metadata["rows"] = len(kept)
     return Result(kept=len(kept), dropped=len(frame) - len(kept))

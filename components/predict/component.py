@@ -4,10 +4,12 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 import pandas as pd
+from kfp.dsl import Dataset, Input, Model, Output
 
+from components.shared import models
 from components.shared.errors import DataError
 from components.shared.frames import read_source, write_frame
-from components.shared.models import Model, load_model
+from eggcrate import component
 
 
 class Predicted(NamedTuple):
@@ -16,10 +18,11 @@ class Predicted(NamedTuple):
     rows: int
 
 
+@component
 def predict(
-    data: str,
-    model: str,
-    predictions: str,
+    data: Input[Dataset],
+    model: Input[Model],
+    predictions: Output[Dataset],
     keep: Optional[list] = None,  # noqa: UP045 - KFP does not read `list | None`
 ) -> Predicted:
     """Predict the target of each row, in the order of the rows.
@@ -27,7 +30,7 @@ def predict(
     Args:
         data: A table with the model's features: one a component wrote, CSV or Parquet.
         model: A model that ``train_model`` wrote.
-        predictions: Where the table of predictions goes: a column ``prediction`` and, for a
+        predictions: The table of predictions: a column ``prediction`` and, for a
             classification, a column ``probability_<class>`` for each class.
         keep: Columns of the data, such as a key, to put before them.
 
@@ -38,18 +41,18 @@ def predict(
         DataError: the table does not fit the model.
         ModelError: the model cannot be read here.
     """
-    trained = load_model(model)
-    frame = read_source(data, require=keep or ())
+    trained = models.load_model(model.path)
+    frame = read_source(data.path, require=keep or ())
     columns = {name: frame[name] for name in keep or ()}
     for name, values in _results(trained, frame).items():
         if name in columns:
             raise DataError(f"the column {name} cannot be kept: a result has this name")
         columns[name] = pd.Series(values, index=frame.index)
-    write_frame(predictions, pd.DataFrame(columns))
+    write_frame(predictions.path, pd.DataFrame(columns))
     return Predicted(rows=len(frame))
 
 
-def _results(trained: Model, frame: pd.DataFrame) -> dict:
+def _results(trained: models.Model, frame: pd.DataFrame) -> dict:
     classes = trained.signature.classes
     if classes is None:
         return {"prediction": trained.predict(frame)}

@@ -4,9 +4,11 @@ import random
 from typing import NamedTuple, Optional
 
 import pandas as pd
+from kfp.dsl import Dataset, Input, Output
 
 from components.shared.errors import DataError
 from components.shared.frames import check_target, describe, read_source, write_frame
+from eggcrate import component
 
 
 class Prepared(NamedTuple):
@@ -16,10 +18,11 @@ class Prepared(NamedTuple):
     test_rows: int
 
 
+@component
 def prepare_data(  # noqa: PLR0917 - KFP passes them by name
-    source: str,
-    train_data: str,
-    test_data: str,
+    source: Input[Dataset],
+    train_data: Output[Dataset],
+    test_data: Output[Dataset],
     target: str,
     columns: Optional[list] = None,  # noqa: UP045 - KFP does not read `list | None`
     test_share: float = 0.25,
@@ -31,8 +34,8 @@ def prepare_data(  # noqa: PLR0917 - KFP passes them by name
     Args:
         source: Data from outside: CSV, plain or gzipped; Parquet where the environment has
             pyarrow; or a table another component wrote.
-        train_data: Where the training table goes.
-        test_data: Where the test table goes.
+        train_data: The training table.
+        test_data: The test table.
         target: The column to be predicted; it must have a value in each row.
         columns: Columns to keep beside the target; all when not given.
         test_share: Share of the rows that go into the test table, between 0 and 1.
@@ -48,19 +51,21 @@ def prepare_data(  # noqa: PLR0917 - KFP passes them by name
     """
     if not 0 < test_share < 1:
         raise DataError(f"test_share is {test_share}; it must lie between 0 and 1")
-    frame = read_source(source, require=[*(columns or ()), target])
-    check_target(frame, target, source)
+    frame = read_source(source.path, require=[*(columns or ()), target])
+    check_target(frame, target, source.path)
     if columns is not None:
         frame = frame[[name for name in frame.columns if name in {*columns, target}]]
     chosen = _choose(frame[target], test_share, stratify=stratify, seed=seed)
     train, test = frame[~chosen], frame[chosen]
     if train.empty or test.empty:
         raise DataError(
-            f"data {source} has {len(frame)} rows, too few to give {test_share:.0%} of them away"
+            f"data {source.path} has {len(frame)} rows, "
+            f"too few to give {test_share:.0%} of them away"
         )
     types = describe(frame)
-    write_frame(train_data, train, types=types)
-    write_frame(test_data, test, types=types)
+    for artifact, part in ((train_data, train), (test_data, test)):
+        write_frame(artifact.path, part, types=types)
+        artifact.metadata["rows"] = len(part)
     return Prepared(train_rows=len(train), test_rows=len(test))
 
 

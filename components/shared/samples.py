@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-_EXAMPLE = Path(__file__).parent.parent / "prepare_data" / "examples" / "iris.csv"
+_EXAMPLE = Path(__file__).parent.parent / "prepare_data" / "examples" / "iris" / "iris.csv"
 IRIS_COLUMNS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 

@@ -4,12 +4,13 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 import pandas as pd
+from kfp.dsl import Dataset, Input, Model, Output
 
-from components.shared import libraries
+from components.shared import libraries, models
 from components.shared.errors import DataError, ModelError
 from components.shared.features import learn_features, to_matrix
 from components.shared.frames import check_target, read_frame
-from components.shared.models import Model, Signature, class_indices, save_model
+from eggcrate import component
 
 MAX_CLASSES = 100
 
@@ -22,9 +23,10 @@ class Trained(NamedTuple):
     features: int
 
 
+@component
 def train_model(  # noqa: PLR0917 - KFP passes them by name
-    train_data: str,
-    model: str,
+    train_data: Input[Dataset],
+    model: Output[Model],
     target: str,
     flavour: str = "sklearn",
     task: str = "classification",
@@ -35,7 +37,7 @@ def train_model(  # noqa: PLR0917 - KFP passes them by name
 
     Args:
         train_data: A table that a component wrote; every column but the target is a feature.
-        model: Where the model goes.
+        model: The model; its metadata names its library.
         target: The column to learn.
         flavour: The library: ``sklearn``, ``xgboost`` or ``catboost``.
         task: ``classification`` or ``regression``.
@@ -53,20 +55,22 @@ def train_model(  # noqa: PLR0917 - KFP passes them by name
     if task not in ("classification", "regression"):
         raise ModelError(f"there is no task {task!r}; use classification or regression")
     versions = libraries.versions(flavour)
-    frame = read_frame(train_data, require=[target])
-    check_target(frame, target, train_data)
+    frame = read_frame(train_data.path, require=[target])
+    check_target(frame, target, train_data.path)
     features = learn_features(frame, target=target)
     classes = _classes(frame[target]) if task == "classification" else None
     estimator = libraries.fit(
         flavour,
         to_matrix(frame, features),
-        _numbers(frame[target]) if classes is None else class_indices(frame[target], classes),
+        _numbers(frame[target])
+        if classes is None
+        else models.class_indices(frame[target], classes),
         categorical=[feature.categorical for feature in features],
         classes=None if classes is None else len(classes),
         seed=seed,
         parameters=dict(parameters or {}),
     )
-    signature = Signature(
+    signature = models.Signature(
         flavour=flavour,
         target=target,
         features=features,
@@ -74,7 +78,9 @@ def train_model(  # noqa: PLR0917 - KFP passes them by name
         versions=versions,
         seed=seed,
     )
-    save_model(model, Model(signature=signature, estimator=estimator))
+    models.save_model(model.path, models.Model(signature=signature, estimator=estimator))
+    model.framework = flavour
+    model.metadata["versions"] = versions
     return Trained(flavour=flavour, rows=len(frame), features=len(features))
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eggcrate.runtimes import sandbox
+from support.matrix import BASE, add_component
 from support.repository import Ran, Repository, make_repository, take_debs
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-BASE = {"EGGCRATE_TIMEOUT": "120", "EGGCRATE_MEMORY": "512MiB"}
 
 ENDINGS: dict[str, tuple[str, str]] = {
     "passes": ("", "assert flavour == ''"),
@@ -51,32 +50,19 @@ ENDINGS: dict[str, tuple[str, str]] = {
             subprocess.Popen([sys.executable, "-c", script, "left-by-eggcrate-tests"])
         """,
     ),
+    "fills": (
+        "",
+        """
+        with open("big", "wb") as file:
+            while True:
+                file.write(bytes(1 << 20))
+        """,
+    ),
+    "lives": ("env = {TZ = 'Mars/Olympus'}", "import os; assert os.environ['TZ'][:4] == 'Mars'"),
     "writes": ("", "import pathlib; pathlib.Path('/eggcrate/repo/components/x').write_text('')"),
     "writes_root": ("", "import pathlib; pathlib.Path('/opt/env/x').write_text('')"),
 }
 """Name of each component with its settings and the body of its test."""
-
-
-def add_component(
-    repository: Repository,
-    name: str,
-    *,
-    settings: str = "",
-    test: str | None = "def test_it(flavour):\n    pass\n",
-    needs: tuple[str, ...] = (),
-) -> Path:
-    """Write a component; without a test it has no tests folder."""
-    folder = repository.root / "components" / name
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").touch()
-    (folder / "pyproject.toml").write_text(
-        f'[project]\nname = "{name.replace("_", "-")}"\nrequires-python = ">=3.11"\n'
-        f"dependencies = {json.dumps(needs)}\n[tool.eggcrate]\n{settings}\n"
-    )
-    if test is not None:
-        (folder / "tests").mkdir()
-        (folder / "tests" / f"test_{name}.py").write_text(test)
-    return folder
 
 
 def catalogue(folder: Path, cache: Path) -> Repository:

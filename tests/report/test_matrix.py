@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
+
+import pytest
 
 from eggcrate.errors import BuildError
-from eggcrate.matrix.cells import Cell, CellResult, Grid, Outcome
+from eggcrate.matrix.cells import Grid, Outcome
 from eggcrate.matrix.session import Matrix, Session
 from eggcrate.report import matrix as report
 from eggcrate.report.table import table
-
-
-def result(
-    component: str, environment: str, outcome: Outcome, flavour: str = "", **fields: object
-) -> CellResult:
-    cell = Cell(component=component, flavour=flavour, environment=environment)
-    return CellResult(cell=cell, outcome=outcome, **fields)  # type: ignore[arg-type] # kept short
-
+from support.matrices import FAILURE, result, session_of, vast, with_everything
 
 INCOMPATIBLE = (
     result("train", "bare", Outcome.INCOMPATIBLE, reason="needs pandas"),
@@ -81,12 +78,13 @@ def test_a_run_ends_with_what_went_wrong_and_where_the_time_went() -> None:
     assert "run it again: eggcrate matrix --component train" in text
     assert "error: it is bad\n  why:  really\n  next: mend it" in text
     assert "error: no environment satisfies component lonely" in text
-    assert text.splitlines()[-2:] == [
+    assert text.splitlines()[-3:] == [
         "1 passed, 1 failed, 3 incompatible; at most 5.0 MB of memory in a cell",
         (
             "3.5 s: images 1.0 s (0 built), cells 2.5 s (3.0 s of work), "
             "slowest: train[trees] in old, 2.0 s"
         ),
+        "all of it: build/matrix/index.html",
     ]
 
 
@@ -116,7 +114,12 @@ def test_the_document_holds_everything() -> None:
     assert len(document["cells"]) == 5
     assert document["errors"] == [
         {"subject": "environments/bad", "what": "it is bad", "why": "really", "hint": "mend it"},
-        {"subject": "components/lonely", "what": "no environment satisfies it"},
+        {
+            "subject": "components/lonely",
+            "what": "no environment satisfies it",
+            "why": "",
+            "hint": "eggcrate matrix --list shows what each environment lacks",
+        },
     ]
     assert {cell["log"] for cell in document["cells"]} == {"", "logs/new/train[trees].log"}
 
@@ -126,3 +129,47 @@ def test_numbers_are_aligned_to_the_right() -> None:
     assert table(("name", "size"), [("a", "1"), ("long name", "1000")], right="size") == (
         "name       size\n---------  ----\na             1\nlong name  1000"
     )
+
+
+@pytest.mark.parametrize("columns", [20, 80, 200])
+@pytest.mark.parametrize("lines", [24, 50])
+def test_a_summary_fits_a_screen(columns: int, lines: int) -> None:
+    """Of 20,000 cells with a hundred failures, what matters and no more."""
+    session = replace(vast(), image_seconds=1.0)
+    text = report.text(session, size=os.terminal_size((columns, lines)))
+    assert len(text.splitlines()) <= lines - 2
+    assert "component_000 in env" in text or columns < 40
+    assert "more that are not good" in text
+    assert "rows where all is well" in text
+
+
+def test_a_summary_gives_failures_what_room_there_is() -> None:
+    """Of a test that failed: the errors, where, and the summary, not the whole of pytest."""
+    session = session_of(
+        *(
+            result("train", f"env-{number}", Outcome.FAILED, reason="bad", output=FAILURE)
+            for number in range(4)
+        )
+    )
+    roomy = report.text(session, size=os.terminal_size((100, 60)))
+    assert roomy.count("AssertionError: assert [3, 1] == [1, 3]") == 4
+    assert "test session starts" not in roomy
+    tight = report.text(session, size=os.terminal_size((100, 20)))
+    assert tight.count("train in env-") == 4
+    assert "AssertionError: assert" not in tight
+    assert len(tight.splitlines()) <= 18
+
+
+def test_flaky_reused_and_suggestions_are_told() -> None:
+    """Nothing that deserves a look is green in silence."""
+    text = report.text(with_everything(), suggestions=["widen it"])
+    assert "flaky: clean in sklearn-1-7: passed at attempt 2 (timing)" in text
+    assert "1 reused" in text
+    assert "1 suggestion: build/matrix/summary.md" in text
+
+
+def test_output_of_programs_does_nothing_to_the_terminal() -> None:
+    """Colours, titles and control characters in logs are not passed on."""
+    text = report.text(with_everything())
+    assert "\x1b" not in text
+    assert "\x07" not in text

@@ -12,6 +12,7 @@ import pytest
 from eggcrate.errors import RuntimeUnavailableError, StoreError
 from eggcrate.registry import oci
 from eggcrate.runtimes import docker
+from eggcrate.runtimes.docker_daemon import connect
 from eggcrate.runtimes.protocol import Command, Limits
 from support.images import file, folder, put_image
 
@@ -33,7 +34,7 @@ def test_an_image_is_loaded_once(docker_bench: Any, monkeypatch: pytest.MonkeyPa
     for _ in range(2):
         assert runtime.prepare(made.digest).name == "small"
     assert len(sent) == 1
-    with docker._client() as client:
+    with connect() as client:
         client.remove_image(docker._tag(made.digest), force=True)
     runtime.prepare(made.digest)
     assert len(sent) == 2
@@ -72,7 +73,7 @@ def test_containers_of_the_killed_are_removed(docker_bench: Any) -> None:
     )
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    with docker._client() as client, pytest.MonkeyPatch.context() as patch:
+    with connect() as client, pytest.MonkeyPatch.context() as patch:
         patch.setattr(docker.os, "getpid", lambda: gone.pid)
         left = docker._create(client, image, command)
         client.start(left)

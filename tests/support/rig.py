@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from eggcrate.matrix import workbench
+from eggcrate.matrix import proving, workbench
 from eggcrate.runtimes import choose
 from eggcrate.runtimes.protocol import Command, Ending, Result, UnpackedImage
 from support.published import fill_store
@@ -82,6 +82,7 @@ class Rig:
         rig = cls(repository=repository, run=run)
         folder.mkdir()
         monkeypatch.setattr(workbench, "install_harness", lambda *_, **__: folder)
+        monkeypatch.setattr(proving, "harness_version", lambda _: "harness")
         monkeypatch.setattr(choose, "choose", lambda *_, **__: rig.runtime)
         rig.write("components/__init__.py", "")
         rig.write("components/shared/__init__.py", "")

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import threading
+import contextlib
+import functools
+import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eggcrate.build.values import Verdict
 from eggcrate.cli.build import add_locked, workshop
+from eggcrate.cli.matrix_parts import (
+    Parts,
+    Terminal,
+    only_affected,
+    part_of,
+    released,
+    selection,
+    tell_durations,
+)
+from eggcrate.cli.plan import add_registry
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
-from eggcrate.files import atomic_write, remove_tree
-from eggcrate.matrix.session import Limits, Selection, carry_out, decide
-from eggcrate.repo.monorepo import pick
+from eggcrate.matrix.coverage import combine
+from eggcrate.matrix.proving import carry_out
+from eggcrate.matrix.session import decide
+from eggcrate.packages.modules import provided_modules
+from eggcrate.progress import terminal_size
 from eggcrate.report import matrix as report
-from eggcrate.report.build import summary as build_summary
-from eggcrate.runtimes.choose import choose
+from eggcrate.report.document import SCHEMA
+from eggcrate.report.folder import write_all
+from eggcrate.report.suggestions import suggestions_of
+from eggcrate.report.suggestions import text as suggestions_text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
-    from eggcrate.build.engine import BuildResult
     from eggcrate.cli.context import Context
-    from eggcrate.matrix.cells import Cell, CellResult
     from eggcrate.matrix.session import Matrix, Session
-    from eggcrate.progress import Progress
-
-_SCHEMA = "eggcrate.matrix/1"
+    from eggcrate.registry.remote import Remote
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,18 +46,12 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "matrix",
         help="prove every component in every compatible image",
         description="Build what is missing, then run the tests of each component inside each "
-        "image whose lock satisfies what the component needs.",
+        "image whose lock satisfies what the component needs. What passed before, with all that "
+        "it depends on as it is now, is not run again.",
         epilog="Arguments after -- are pytest's: eggcrate matrix -- -k name",
     )
-    verb.add_argument(
-        "--component", action="append", default=[], metavar="NAME", help="only this one; repeatable"
-    )
-    verb.add_argument(
-        "--environment", action="append", default=[], metavar="NAME", help="only here; repeatable"
-    )
-    verb.add_argument(
-        "--flavour", action="append", default=[], metavar="NAME", help="only as this; repeatable"
-    )
+    _add_selection(verb)
+    _add_memory(verb)
     verb.add_argument(
         "--runtime", choices=("auto", "sandbox", "docker"), help="where cells run (default: auto)"
     )
@@ -55,114 +60,162 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="show which component fits where, and why others do not; run nothing",
     )
+    verb.add_argument(
+        "--shell",
+        nargs=2,
+        metavar=("COMPONENT", "ENV"),
+        help="open a shell where this cell runs: the same image, files and limits but for time",
+    )
+    add_registry(verb)
     add_locked(verb)
-    verb.add_argument("--json", action="store_true", help=f"print {_SCHEMA}")
+    verb.add_argument("--json", action="store_true", help=f"print {SCHEMA}")
     verb.set_defaults(run=run, takes_rest=True)
+
+
+def _add_selection(verb: argparse.ArgumentParser) -> None:
+    for name, told in (
+        ("component", "only this one"),
+        ("environment", "only here"),
+        ("flavour", "only as this"),
+    ):
+        verb.add_argument(
+            f"--{name}", action="append", default=[], metavar="NAME", help=f"{told}; repeatable"
+        )
+    verb.add_argument(
+        "--released",
+        action="store_true",
+        help="also in published images in use: tag stable, and what compiled pipelines pin",
+    )
+    verb.add_argument(
+        "--affected", action="store_true", help="only what did not pass before as it is now"
+    )
+    verb.add_argument(
+        "--base", metavar="REF", help="with --affected: tell what changed since this git revision"
+    )
+    verb.add_argument("--failed", action="store_true", help="only what was not good last time")
+    verb.add_argument(
+        "--shard", metavar="N/OF", help="only this part, such as 2/8; parts take about as long"
+    )
+    verb.add_argument(
+        "--durations",
+        type=Path,
+        metavar="matrix.json",
+        help="with --shard: divide by these, the same on all machines "
+        "(default: what this machine remembers)",
+    )
+
+
+def _add_memory(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--rerun", action="store_true", help="run what passed before as well")
+    verb.add_argument(
+        "--no-memory", action="store_true", help="neither use what passed before nor remember it"
+    )
+    verb.add_argument(
+        "--prove",
+        type=int,
+        default=0,
+        metavar="N",
+        help="run N of the cells that passed before once more, at random; fail when one does "
+        "not pass",
+    )
+    verb.add_argument(
+        "--coverage",
+        action="store_true",
+        help="measure which lines tests run, over all cells; runs them all and remembers none",
+    )
+    verb.add_argument("--seed", type=int, metavar="N", help="with --prove: choose the same again")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Read, match, build, prove, report."""
-    matrix = decide(context.monorepo, _selection(arguments, context), cache=context.settings.cache)
+    if arguments.shell:
+        from eggcrate.cli.matrix_shell import run as shell  # noqa: PLC0415 - rarely needed
+
+        return shell(arguments, context)
+    with context.open_remote(arguments.registry) as remote:
+        return _run(arguments, context, remote)
+
+
+def _run(arguments: argparse.Namespace, context: Context, remote: Remote | None) -> int:
+    matrix = decide(
+        context.monorepo,
+        selection(arguments, context),
+        cache=context.settings.cache,
+        pip=lambda: context.pip,
+        released=released(arguments, context, remote),
+    )
+    for warning in matrix.warnings:
+        context.progress.warn(warning)
+    if not (arguments.list or arguments.json):
+        for error in matrix.errors.values():
+            context.progress.info(f"error: {error.what}")
+    parts = Parts.of(arguments, context, remote)
+    if arguments.affected and (arguments.list or arguments.base):
+        matrix = only_affected(matrix, arguments, context, parts)
     if arguments.list:
         return _list(matrix, arguments, context)
-    for error in matrix.errors.values():
-        context.progress.info(f"error: {error.what}")
     if not matrix.cells:
         return _nothing(matrix, arguments, context)
-    runtime = choose(
-        arguments.runtime or context.settings.runtime,
-        store=context.store,
-        cache=context.settings.cache,
-        progress=context.progress,
-    )
-    context.progress.info(f"{len(matrix.cells)} cells to prove in the {runtime.name} runtime")
-    watch = _Watch(context.progress, len(matrix.cells))
-    session = carry_out(
-        matrix,
-        root=context.root,
-        workshop=workshop(context, locked=arguments.locked),
-        runtime=runtime,
-        limits=Limits(
-            memory=context.settings.memory,
-            seconds=context.settings.timeout,
-            workers=context.settings.workers,
-            arguments=arguments.rest,
-        ),
-        built=watch.built,
-        started=watch.started,
-        proven=watch.proven,
-    )
-    _write(session, context)
-    if arguments.json:
-        context.show_json(_SCHEMA, report.document(matrix, session.results))
-    else:
-        context.show(f"\n{report.text(session)}")
+    return _prove(matrix, arguments, context, parts)
+
+
+def _prove(matrix: Matrix, arguments: argparse.Namespace, context: Context, parts: Parts) -> int:
+    options = parts.options
+    cells = part_of(matrix.cells, arguments, context, options.durations)
+    with contextlib.closing(Terminal(context.progress, matrix.grid.incompatible)) as watch:
+        session = carry_out(
+            matrix,
+            cells,
+            root=context.root,
+            workshop=workshop(context, locked=arguments.locked),
+            runtime=functools.partial(parts.runtime, tell=watch.runtime),
+            limits=parts.limits,
+            memory=parts.memory,
+            link=parts.link,
+            options=options,
+            watch=watch,
+        )
+    for result in session.disagreements:
+        context.progress.warn(f"{result.cell}: {result.reason}")
+    if not arguments.shard and not arguments.no_memory:
+        tell_durations(session.results, context)
+    _report(session, arguments, context)
+    if arguments.coverage:
+        _coverage(session, context)
     return EXIT_OK if session.good else EXIT_FAILURE
 
 
-class _Watch:
-    """Tells what is under way and what has ended."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._count = 0
-        self._running: dict[Cell, None] = {}
-        self._lock = threading.Lock()
-
-    def built(self, images: Sequence[BuildResult]) -> None:
-        """Images are there: a table when any is new, else there is nothing to tell."""
-        if any(image.verdict is not Verdict.UP_TO_DATE for image in images):
-            self._progress.info(f"\n{build_summary(images)}\n")
-        else:
-            count = len(images)
-            self._progress.info(f"{count} image{' is' if count == 1 else 's are'} up to date")
-
-    def started(self, cell: Cell) -> None:
-        """A cell is begun."""
-        with self._lock:
-            self._running[cell] = None
-            self._status()
-
-    def proven(self, count: int, total: int, result: CellResult) -> None:
-        """A cell has ended."""
-        with self._lock:
-            self._count = count
-            self._running.pop(result.cell, None)
-            self._progress.info(report.line(count, total, result))
-            if self._running:
-                self._status()
-
-    def _status(self) -> None:
-        running = ", ".join(str(cell) for cell in self._running)
-        self._progress.status(f"{self._count}/{self._total} done; running {running}")
-
-
-def _selection(arguments: argparse.Namespace, context: Context) -> Selection:
-    monorepo = context.monorepo
-    unreadable = [name.partition("/") for name in monorepo.broken]
-    components = [*monorepo.components, *(n for kind, _, n in unreadable if kind == "components")]
-    environments = [
-        *monorepo.environments,
-        *(n for kind, _, n in unreadable if kind == "environments"),
-    ]
-    flavours = {name for item in monorepo.components.values() for name in item.flavours}
-    for kind, names, known in (
-        ("component", arguments.component, components),
-        ("environment", arguments.environment, environments),
-        ("flavour", arguments.flavour, flavours),
-    ):
-        pick(kind, names, known)
-    return Selection(
-        components=tuple(arguments.component),
-        environments=tuple(arguments.environment),
-        flavours=tuple(arguments.flavour),
+def _report(session: Session, arguments: argparse.Namespace, context: Context) -> None:
+    folder = context.root / report.FOLDER
+    found = suggestions_of(
+        session,
+        read_blob=context.store.read_blob,
+        provided=functools.partial(provided_modules, cache=context.settings.cache),
     )
+    write_all(session, folder, read_blob=context.store.read_blob, suggestions=found)
+    if arguments.json:
+        context.progress.status("")
+        print((folder / "matrix.json").read_text(), end="")
+    else:
+        more = suggestions_text(found)
+        size = terminal_size(sys.stdout)
+        if size and more:
+            size = os.terminal_size((size.columns, size.lines - more.count("\n") - 2))
+        context.show(f"\n{report.text(session, size=size)}" + (f"\n\n{more}" if more else ""))
+
+
+def _coverage(session: Session, context: Context) -> None:
+    from eggcrate.report import coverage as told  # noqa: PLC0415 - rarely needed
+
+    found = combine(session.results)
+    folder = context.root / report.FOLDER / "coverage"
+    told.write_coverage(found, folder, context.root)
+    context.progress.info(f"{told.text(found)}\nlines: {folder / 'index.html'}")
 
 
 def _list(matrix: Matrix, arguments: argparse.Namespace, context: Context) -> int:
     if arguments.json:
-        context.show_json(_SCHEMA, report.document(matrix, report.listed(matrix)))
+        context.show_json(SCHEMA, report.document(matrix, report.listed(matrix)))
     else:
         context.show(report.overview(matrix))
     return EXIT_FAILURE if matrix.errors or matrix.homeless else EXIT_OK
@@ -170,20 +223,15 @@ def _list(matrix: Matrix, arguments: argparse.Namespace, context: Context) -> in
 
 def _nothing(matrix: Matrix, arguments: argparse.Namespace, context: Context) -> int:
     """Tell why there is nothing to prove: that is not a proof of anything."""
+    if (arguments.failed or arguments.affected) and matrix.grid.cells:
+        told = "failed the last time" if arguments.failed else "is affected"
+        context.progress.info(f"nothing that was asked for {told}")
+        if arguments.json:
+            context.show_json(SCHEMA, report.document(matrix, ()))
+        return EXIT_FAILURE if matrix.errors or matrix.homeless else EXIT_OK
     if arguments.json:
-        context.show_json(_SCHEMA, report.document(matrix, report.listed(matrix)))
+        context.show_json(SCHEMA, report.document(matrix, report.listed(matrix)))
     else:
         context.show(report.overview(matrix))
     context.progress.info("error: there is no cell to prove")
     return EXIT_FAILURE
-
-
-def _write(session: Session, context: Context) -> None:
-    """Leave ``build/matrix/matrix.json`` and a log for each cell that ran."""
-    folder = context.root / report.FOLDER
-    remove_tree(folder / "logs")
-    for result in session.results:
-        if result.output:
-            atomic_write(folder / report.log_name(result), result.output)
-    document = {"schema": _SCHEMA, **report.document(session.matrix, session.results)}
-    atomic_write(folder / "matrix.json", json.dumps(document, indent=2) + "\n")

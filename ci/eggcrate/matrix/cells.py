@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eggcrate.matrix.compatibility import compatibility
+from eggcrate.matrix.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +86,8 @@ class Proof:
     """Bytes."""
     output: str = ""
     """Its last megabyte."""
+    evidence: Evidence = field(default=Evidence(), compare=False)
+    """What tests told beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +110,14 @@ class CellResult:
     """Each program that was run for it, of the last attempt."""
     attempts: int = 1
     """How often it was tried."""
+    earlier: tuple[Proof, ...] = ()
+    """What was run in attempts before the last one: none of them was good."""
     key: str = ""
     """SHA-256 over all that the result depends on; passes are remembered by it."""
+    date: str = ""
+    """When it was run, such as ``2026-11-22T11:45:00Z``: of a reused one, back then."""
+    runtime: str = ""
+    """Where it was run: ``docker`` or ``sandbox``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""Make the folder that is mounted beside images: pytest, what it needs, and our plugin."""
+"""Make the folder that is mounted beside images: pytest, what it needs, and our plugin.
+
+With the part of kfp that components have where they run, for they import its types.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.poetry_lock import read_lock
 from eggcrate.packages.selection import select
 from eggcrate.packages.wanted import read_wanted
+from eggcrate.pipelines.executor import beside_tests, beside_tests_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +38,21 @@ def harness_distributions(target: Target) -> tuple[Distribution, ...]:
     lock = read_lock(_FOLDER / "poetry.lock")
     wanted = read_wanted(_FOLDER / "pyproject.toml", groups=("main",), extras=())
     return tuple(_pure(package) for package in select(lock, wanted, target))
+
+
+def harness_version(target: Target) -> str:
+    """Identity of the harness for a target: of its locked wheels, and of what is ours."""
+    identity = hashlib.sha256()
+    for wheel in harness_distributions(target):
+        identity.update(wheel.sha256.encode())
+    for path in _ours():
+        identity.update(path.name.encode() + b"\0" + path.read_bytes())
+    identity.update(beside_tests_version().encode())
+    return identity.hexdigest()
+
+
+def _ours() -> list[Path]:
+    return sorted((_FOLDER / "mounted").glob("[!_]*.py"))
 
 
 def _pure(package: LockedPackage) -> Distribution:
@@ -65,12 +84,8 @@ def install_harness(
             compiles what it imports, which takes it about 0.3 s.
     """
     wheels = harness_distributions(target)
-    ours = sorted((_FOLDER / "mounted").glob("[!_]*.py"))
-    identity = hashlib.sha256()
-    for wheel in wheels:
-        identity.update(wheel.sha256.encode())
-    for path in ours:
-        identity.update(path.name.encode() + b"\0" + path.read_bytes())
+    ours = _ours()
+    identity = hashlib.sha256(harness_version(target).encode())
     identity.update(target.python.encode() if python else b"")
     folder = cache / "harness" / identity.hexdigest()[:32]
     if folder.is_dir():
@@ -82,6 +97,9 @@ def install_harness(
                 archive.extractall(scratch)  # refuses names that leave the folder
         for path in ours:
             shutil.copyfile(path, scratch / path.name)
+        for name, content in beside_tests():
+            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+            (scratch / name).write_bytes(content)
         if python:
             _compile(scratch, python())
         for path in (scratch, *scratch.rglob("*")):

@@ -1,17 +1,22 @@
-"""Prove cells: run each component's tests inside each compatible image."""
+"""Prove cells: run each component's tests, and its examples, inside each compatible image."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import os
+import functools
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import EggcrateError
+from eggcrate.matrix.budget import Budget, for_cells, side_by_side
 from eggcrate.matrix.cells import Cell, CellResult, Outcome
+from eggcrate.matrix.harness.mounted.run_cell import REPO
 from eggcrate.matrix.harness_install import INSIDE
 from eggcrate.matrix.judge import judge
+from eggcrate.matrix.keys import told
+from eggcrate.matrix.proofs import Program, carry_out, first_bad, log
 from eggcrate.repo.quantities import parse_size
 from eggcrate.runtimes.protocol import Command, Limits, Mount
 
@@ -19,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from eggcrate.matrix.cells import Proof
     from eggcrate.repo.values import Component
     from eggcrate.runtimes.protocol import Runtime
 
 PYTHON = "/opt/env/bin/python"
-_INSIDE = "/eggcrate/repo/"
-"""Where a cell sees the repository."""
-_MEMORY_PER_WORKER = 0.9
+_SCRATCH = 2 << 30
+_AGAIN = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.KILLED})
+"""What may end otherwise when it is tried again: a broken image does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +39,8 @@ class Bench:
     """Everything that cells have in common."""
 
     runtime: Runtime
-    root: Path
-    """Holds ``components/``, which is mounted."""
+    roots: Mapping[str, Path]
+    """Component to the folder that holds its files, as the repository does; it is mounted."""
     harness: Mapping[str, Path]
     """Environment to the harness folder for its Python."""
     images: Mapping[str, str]
@@ -45,74 +51,147 @@ class Bench:
     seconds: float
     arguments: tuple[str, ...] = ()
     """Passed on to pytest."""
+    coverage: Mapping[str, Mount] = field(default_factory=dict)
+    """Environment to what makes its cells tell the lines that ran, when that is asked for."""
     threads: int = 1
     """Processors for each cell that runs at once."""
+    further: Callable[[Component, Cell, Bench], Sequence[Program]] = field(
+        default=lambda *_: (), compare=False
+    )
+    """What else proves a cell, besides its tests."""
 
 
-def limits_of(component: Component, bench: Bench) -> Limits:
-    """The component's own limits, else the settings'."""
+def limits_of(component: Component, *, memory: int, seconds: float) -> Limits:
+    """The component's own limits, else the settings'.
+
+    Files in the scratch folder are memory: it is full, with an error that says so, before they
+    alone would be more memory than there may be.
+    """
+    most = parse_size(component.memory) if component.memory else memory
     return Limits(
-        memory=parse_size(component.memory) if component.memory else bench.memory,
-        seconds=component.timeout or bench.seconds,
+        memory=most, seconds=component.timeout or seconds, scratch=min(_SCRATCH, most // 2)
     )
 
 
-def command_of(component: Component, cell: Cell, bench: Bench) -> Command:
-    """The command that proves a cell."""
+def command_of(
+    component: Component, cell: Cell, bench: Bench, argv: tuple[str, ...] = ()
+) -> Command:
+    """The command that runs a cell's tests, or another one in the same place."""
+    tests = (
+        PYTHON,
+        f"{INSIDE}/run_cell.py",
+        f"{REPO}/components/{component.name}/tests",
+        *bench.arguments,
+    )
     return Command(
-        argv=(
-            PYTHON,
-            f"{INSIDE}/run_cell.py",
-            f"{_INSIDE}components/{component.name}/tests",
-            *bench.arguments,
-        ),
-        limits=limits_of(component, bench),
+        argv=argv or tests,
+        limits=limits_of(component, memory=bench.memory, seconds=bench.seconds),
         env={
-            "EGGCRATE_FLAVOUR": cell.flavour,
-            "EGGCRATE_ENVIRONMENT": cell.environment,
-            "PYTHONPATH": "/eggcrate/repo",
+            **component.env,
+            **told(cell),
+            "PYTHONPATH": REPO,
             "PYTHONDONTWRITEBYTECODE": "1",
             # OpenMP's threads spin while they wait: with more of them than processors, cells
             # side by side took ten times as long.
-            "OMP_NUM_THREADS": str(bench.threads),
+            "OMP_NUM_THREADS": component.env.get("OMP_NUM_THREADS", str(bench.threads)),
         },
         mounts=(
-            Mount(source=bench.root / "components", target=f"{_INSIDE}components"),
+            Mount(source=bench.roots[component.name], target=REPO),
             Mount(source=bench.harness[cell.environment], target=INSIDE),
+            *(one for name, one in bench.coverage.items() if name == cell.environment),
         ),
         network=component.network,
     )
 
 
+def tests_of(component: Component, cell: Cell, bench: Bench) -> Program:
+    """The program that runs a cell's tests."""
+    return Program(
+        name="tests",
+        command=command_of(component, cell, bench),
+        judge=functools.partial(judge, arguments=bench.arguments),
+    )
+
+
 def prove(component: Component, cell: Cell, bench: Bench) -> CellResult:
-    """Run one cell. Never raises for what happens in it: that is in the result."""
-    told = CellResult(cell=cell, outcome=Outcome.BROKEN, command=reproduce(cell))
+    """Prove one cell. Never raises for what happens in it: that is in the result."""
+    found = CellResult(
+        cell=cell,
+        outcome=Outcome.BROKEN,
+        command=reproduce(cell),
+        date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        runtime=bench.runtime.name,
+    )
     if error := bench.unbuilt.get(cell.environment):
-        return replace(told, reason=f"its image could not be built: {error.what}")
-    told = replace(told, image=bench.images[cell.environment])
+        return replace(found, reason=f"its image could not be built: {error.what}")
+    found = replace(found, image=bench.images[cell.environment])
     if not component.tests_path.is_dir():
-        return replace(told, outcome=Outcome.FAILED, reason="it has no tests folder")
-    command = command_of(component, cell, bench)
+        return replace(found, outcome=Outcome.FAILED, reason="it has no tests folder")
     try:
-        result = bench.runtime.run(bench.runtime.prepare(told.image), command)
+        image = bench.runtime.prepare(found.image)
     except EggcrateError as error:
-        return replace(told, reason=error.what, output=str(error))
-    outcome, reason = judge(result, arguments=bench.arguments)
+        return replace(found, reason=error.what, output=str(error))
+    attempts: list[tuple[Proof, ...]] = []
+    for _ in range(1 + component.retries):
+        tests = carry_out(tests_of(component, cell, bench), image, bench.runtime)
+        further = (
+            carry_out(program, image, bench.runtime)
+            for program in bench.further(component, cell, bench)
+        )
+        attempts.append((tests, *further))
+        bad = first_bad(attempts[-1])
+        if bad is None or bad.outcome not in _AGAIN:
+            break
+    return concluded(found, attempts, allowed=1 + component.retries)
+
+
+def concluded(
+    found: CellResult, attempts: Sequence[tuple[Proof, ...]], *, allowed: int
+) -> CellResult:
+    """The result that attempts at a cell come to.
+
+    Args:
+        found: what is known of the cell already.
+        attempts: the proofs of each, in order; at least one.
+        allowed: how many there may have been.
+    """
+    every = [proof for proofs in attempts for proof in proofs]
+    number = len(attempts)
+    bad = first_bad(attempts[-1])
+    if bad is None and number == 1:
+        outcome, reason = Outcome.PASSED, ""
+    elif bad is None:
+        before = first_bad(attempts[-2])
+        why = before.reason if before else ""
+        outcome = Outcome.FLAKY
+        reason = f"it passed in attempt {number} of {allowed}; before: {why}"
+    else:
+        outcome, reason = bad.outcome, bad.reason
+        if bad.name != "tests":
+            reason = f"{bad.name}: {reason}"
+        if number > 1:
+            reason += f" (in the last of {number} attempts)"
     return replace(
-        told,
+        found,
         outcome=outcome,
         reason=reason,
-        seconds=result.seconds,
-        memory_peak=result.memory_peak,
-        output=result.output.replace(_INSIDE, ""),  # paths as the checkout has them
+        seconds=sum(proof.seconds for proof in every),
+        memory_peak=max((proof.memory_peak or 0 for proof in every), default=0) or None,
+        output=log(attempts),
+        proofs=attempts[-1],
+        earlier=tuple(proof for proofs in attempts[:-1] for proof in proofs),
+        attempts=number,
     )
 
 
 def reproduce(cell: Cell) -> str:
     """The command line that runs this cell alone."""
-    argv = ["eggcrate", "matrix", "--component", cell.component, "--environment", cell.environment]
+    name, _, version = cell.environment.partition("@")
+    argv = ["eggcrate", "matrix", "--component", cell.component, "--environment", name]
     if cell.flavour:
         argv += ["--flavour", cell.flavour]
+    if version:
+        argv.append("--released")
     return shlex.join(argv)
 
 
@@ -124,6 +203,7 @@ def prove_all(
     workers: int,
     started: Callable[[Cell], None],
     done: Callable[[CellResult], None],
+    durations: Mapping[str, float] | None = None,
 ) -> tuple[CellResult, ...]:
     """Run cells at once, as many as processors and memory allow.
 
@@ -134,36 +214,41 @@ def prove_all(
         workers: how many processors to use.
         started: told of each cell when it is begun, from any thread.
         done: told of each result as it comes.
+        durations: seconds by the cell as text, as far as known: the longest are begun first.
 
     When the caller is interrupted, everything that runs is ended.
     """
-    need = max((limits_of(components[cell.component], bench).memory for cell in cells), default=1)
-    slots = max(1, min(workers, int(available_memory() * _MEMORY_PER_WORKER / need)))
+    memory = for_cells()
+    needs = {
+        cell: limits_of(
+            components[cell.component], memory=bench.memory, seconds=bench.seconds
+        ).memory
+        for cell in cells
+    }
+    slots = side_by_side(needs.values(), memory, workers)
     bench = replace(bench, threads=max(1, workers // slots))
+    budget = Budget(memory)
     results: dict[Cell, CellResult] = {}
 
-    def one(cell: Cell) -> CellResult:
-        started(cell)
-        return prove(components[cell.component], cell, bench)
+    def one(cell: Cell) -> CellResult | None:
+        with budget.room(needs[cell]) as there:
+            if not there:
+                return None
+            started(cell)
+            return prove(components[cell.component], cell, bench)
 
+    known = durations or {}
+    order = sorted(cells, key=lambda cell: -known.get(str(cell), 0.0))
     with concurrent.futures.ThreadPoolExecutor(slots) as pool:
-        futures = [pool.submit(one, cell) for cell in cells]
+        futures = [pool.submit(one, cell) for cell in order]
         try:
             for future in concurrent.futures.as_completed(futures):
-                result = future.result()
-                results[result.cell] = result
-                done(result)
+                if result := future.result():
+                    results[result.cell] = result
+                    done(result)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            budget.close()
             bench.runtime.close()
             raise
     return tuple(results[cell] for cell in cells)
-
-
-def available_memory() -> int:
-    """Bytes of memory that this machine could give to cells now."""
-    with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123 - no path to speak of
-        for line in file:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

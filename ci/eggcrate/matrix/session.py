@@ -1,34 +1,34 @@
-"""One run of the matrix: what is asked → grid → images → cells → results."""
+"""What a run of the matrix is asked for, what there is to prove, and what became of it."""
 
 from __future__ import annotations
 
 import difflib
-import time
-from dataclasses import dataclass, field, replace
+import functools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from eggcrate.build.bases import interpreter
-from eggcrate.build.engine import build_all
 from eggcrate.build.resolve import resolve_all
-from eggcrate.errors import ConfigError
-from eggcrate.matrix.cells import CellResult, Column, Outcome, homeless, lay_out
-from eggcrate.matrix.harness_install import install_harness
-from eggcrate.matrix.run import Bench, prove_all
-from eggcrate.matrix.stage import staged
+from eggcrate.errors import ConfigError, EggcrateError
+from eggcrate.matrix.cells import Column, Grid, homeless, lay_out
+from eggcrate.matrix.imports_check import Contents, ImportsCheck, check_imports
+from eggcrate.matrix.released import InUse
+from eggcrate.packages.modules import provided_modules
 from eggcrate.packages.target import Platform
+from eggcrate.repo.closure import closure
+from eggcrate.repo.sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from eggcrate.build.engine import BuildResult
     from eggcrate.build.resolve import Resolved
-    from eggcrate.build.workshop import Workshop
-    from eggcrate.errors import EggcrateError
-    from eggcrate.matrix.cells import Cell, Grid
+    from eggcrate.matrix.cells import Cell, CellResult
+    from eggcrate.matrix.released import Released
+    from eggcrate.packages.pip_config import PipConfig
+    from eggcrate.repo.closure import Closure
     from eggcrate.repo.monorepo import Monorepo
     from eggcrate.repo.values import Component
-    from eggcrate.runtimes.protocol import Runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class Selection:
     components: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     flavours: tuple[str, ...] = ()
+    cells: frozenset[tuple[str, str, str]] | None = None
+    """Component, flavour and environment of each, when only some cells are asked for."""
 
     def includes(self, folder: str) -> bool:
         """Whether a folder such as ``components/predict`` was asked for."""
@@ -45,20 +47,38 @@ class Selection:
         asked = self.components if kind == "components" else self.environments
         return not asked or name in asked
 
+    def chooses(self, cell: Cell) -> bool:
+        """Whether a cell of the components and environments asked for is asked for."""
+        if self.flavours and cell.flavour not in self.flavours:
+            return False
+        known = (cell.component, cell.flavour, cell.environment)
+        return self.cells is None or known in self.cells
+
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
     """What there is to prove, decided before anything is built."""
 
     components: Mapping[str, Component]
+    """Those that were asked for."""
     resolved: tuple[Resolved, ...]
     grid: Grid
     cells: tuple[Cell, ...]
     """Those of the grid that were selected."""
     errors: Mapping[str, EggcrateError]
     """Environments and components that cannot be read or resolved."""
+    released: tuple[Released, ...] = ()
+    """Published images in use: columns beside the environments of the working tree."""
+    warnings: tuple[str, ...] = ()
+    """What could not be looked at."""
     homeless: tuple[str, ...] = ()
     """Components that no environment satisfies."""
+    everyone: Mapping[str, Component] = field(default_factory=dict)
+    """All components there are."""
+    closures: Mapping[str, Closure] = field(default_factory=dict)
+    """The files of each component that could be read."""
+    unreadable: Mapping[str, EggcrateError] = field(default_factory=dict)
+    """Why the others could not; these stand in :attr:`errors` too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +90,8 @@ class Session:
     results: tuple[CellResult, ...]
     image_seconds: float
     cell_seconds: float
+    disagreements: tuple[CellResult, ...] = ()
+    """Cells that were remembered as passed and did not pass when they were run once more."""
 
     @property
     def seconds(self) -> float:
@@ -83,6 +105,7 @@ class Session:
             all(result.outcome.good for result in self.results)
             and not self.matrix.errors
             and not self.matrix.homeless
+            and not self.disagreements
         )
 
 
@@ -98,13 +121,24 @@ class Limits:
     """Passed on to pytest."""
 
 
-def decide(monorepo: Monorepo, selection: Selection, *, cache: Path | None = None) -> Matrix:
+def decide(
+    monorepo: Monorepo,
+    selection: Selection,
+    *,
+    cache: Path | None = None,
+    pip: Callable[[], PipConfig] | None = None,
+    released: Callable[[Mapping[str, str]], InUse] | None = None,
+) -> Matrix:
     """Match components with environments, by locks alone; nothing is run or built.
 
     Args:
         monorepo: what there is.
         selection: what is asked for.
-        cache: the user's, to remember what locks give; without it they are read every time.
+        cache: the user's, to remember what locks and packages give; without it locks are read
+            every time, and imports are not checked.
+        pip: gives pip's configuration, when an index must be asked what a package gives.
+        released: given each environment and the key of its image, tells the published images in
+            use that are others; they are columns too.
     """
     components = {
         name: component
@@ -134,18 +168,71 @@ def decide(monorepo: Monorepo, selection: Selection, *, cache: Path | None = Non
     whole = not selection.environments and not any("environments/" in name for name in errors)
     alone = homeless(grid) if whole else ()
     settled = {name: item for name, item in components.items() if name not in alone}
+    closures, unreadable = _closures(components, monorepo)
+    errors |= {f"components/{name}": error for name, error in unreadable.items()}
+    unfit = unfit_defaults(settled, grid, monorepo)
+    checked = ImportsCheck(errors={})
+    if cache:
+        checked = check_imports(
+            components,
+            closures,
+            grid.cells,
+            {
+                item.environment.name: Contents(
+                    python=item.recipe.target.python, distributions=item.recipe.distributions
+                )
+                for item in resolved
+            },
+            provided=functools.partial(provided_modules, cache=cache, config=pip),
+            whole=whole,
+        )
+    published = (
+        released({item.environment.name: item.recipe.key for item in resolved})
+        if released
+        else InUse(images=())
+    )
+    more = lay_out(list(components.values()), [one.column for one in published.images])
+    grid = Grid(
+        cells=(*grid.cells, *more.cells), incompatible=(*grid.incompatible, *more.incompatible)
+    )
     return Matrix(
         components=components,
         resolved=tuple(resolved),
+        released=published.images,
         grid=grid,
-        cells=tuple(
-            cell
-            for cell in grid.cells
-            if not selection.flavours or cell.flavour in selection.flavours
-        ),
-        errors=errors | unfit_defaults(settled, grid, monorepo),
+        cells=tuple(cell for cell in grid.cells if selection.chooses(cell)),
+        errors=errors
+        | unfit
+        | {
+            name: _both(unfit[name], error) if name in unfit else error
+            for name, error in checked.errors.items()
+        },
+        warnings=(*filter(None, [checked.warning]), *published.warnings),
         homeless=alone,
+        everyone=monorepo.components,
+        closures=closures,
+        unreadable=unreadable,
     )
+
+
+def _both(one: EggcrateError, other: EggcrateError) -> EggcrateError:
+    parts = zip((one.what, one.why, one.hint), (other.what, other.why, other.hint), strict=True)
+    what, why, hint = ("; ".join(filter(None, pair)) for pair in parts)
+    return ConfigError(what, why=why, hint=hint)
+
+
+def _closures(
+    components: Mapping[str, Component], monorepo: Monorepo
+) -> tuple[dict[str, Closure], dict[str, EggcrateError]]:
+    sources = Sources(monorepo.root)
+    found: dict[str, Closure] = {}
+    unreadable: dict[str, EggcrateError] = {}
+    for name, component in components.items():
+        try:
+            found[name] = closure(component, monorepo.root, sources=sources)
+        except EggcrateError as error:
+            unreadable[name] = error
+    return found, unreadable
 
 
 def unfit_defaults(
@@ -175,91 +262,3 @@ def unfit_defaults(
                     hint="name another environment (eggcrate matrix --list shows which fit)",
                 )
     return unfit
-
-
-def carry_out(
-    matrix: Matrix,
-    *,
-    root: Path,
-    workshop: Workshop,
-    runtime: Runtime,
-    limits: Limits,
-    built: Callable[[Sequence[BuildResult]], None],
-    started: Callable[[Cell], None],
-    proven: Callable[[int, int, CellResult], None],
-) -> Session:
-    """Build the images that cells need, then prove the cells.
-
-    Args:
-        matrix: from :func:`decide`.
-        root: the repository.
-        workshop: for building.
-        runtime: for running.
-        limits: what cells may use.
-        built: told when the images are there.
-        started: told of each cell when it is begun, from any thread.
-        proven: told of each result as it comes: how many, of how many, which.
-    """
-    start = time.monotonic()
-    needed = {cell.environment for cell in matrix.cells}
-    wanted = [item for item in matrix.resolved if item.environment.name in needed]
-    images = build_all(wanted, {}, workshop)
-    built(images)
-    unbuilt = {image.environment: image.error for image in images if image.error}
-    bench = Bench(
-        runtime=runtime,
-        root=root,
-        harness={
-            item.environment.name: _harness(item, workshop)
-            for item in wanted
-            if item.environment.name not in unbuilt
-        },
-        images={image.environment: image.digest for image in images if image.good},
-        unbuilt=unbuilt,
-        memory=limits.memory,
-        seconds=limits.seconds,
-        arguments=limits.arguments,
-    )
-    ready = time.monotonic()
-    count = 0
-
-    def done(result: CellResult) -> None:
-        nonlocal count
-        count += 1
-        proven(count, len(matrix.cells), result)
-
-    with staged(root / "components", root / ".eggcrate") as components:
-        results = prove_all(
-            matrix.cells,
-            matrix.components,
-            replace(bench, root=components.parent),
-            workers=limits.workers,
-            started=started,
-            done=done,
-        )
-    return Session(
-        matrix=matrix,
-        images=tuple(images),
-        results=(*results, *_not_selected(matrix), *matrix.grid.incompatible),
-        image_seconds=ready - start,
-        cell_seconds=time.monotonic() - ready,
-    )
-
-
-def _harness(item: Resolved, workshop: Workshop) -> Path:
-    compiled = item.environment.compile
-    return install_harness(
-        item.recipe.target,
-        cache=workshop.cache,
-        fetch=workshop.fetch,
-        python=(lambda: interpreter(item.base, workshop)) if compiled else None,
-    )
-
-
-def _not_selected(matrix: Matrix) -> tuple[CellResult, ...]:
-    chosen = set(matrix.cells)
-    return tuple(
-        CellResult(cell=cell, outcome=Outcome.NOT_SELECTED)
-        for cell in matrix.grid.cells
-        if cell not in chosen
-    )

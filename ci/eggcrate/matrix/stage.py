@@ -1,7 +1,8 @@
-"""Components as cells see them: a copy with plain modes, the same in every checkout.
+"""Components as cells see them: a copy of their closure with plain modes, and nothing else.
 
-Cells run as another user, who could not read a checkout made under a strict umask; and what is
-edited while the matrix runs must not change what it proves.
+Cells run as another user, who could not read a checkout made under a strict umask; what is
+edited while the matrix runs must not change what it proves; and what a cell's key does not
+cover must not be there to be used.
 """
 
 from __future__ import annotations
@@ -12,38 +13,53 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eggcrate.errors import ConfigError
 from eggcrate.files import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".pytest_cache", ".DS_Store")
 _EXECUTABLE = 0o100
 
 
 @contextlib.contextmanager
-def staged(components: Path, scratch: Path) -> Iterator[Path]:
-    """A copy of a components folder for the length of the block.
+def staged(files: Mapping[str, Iterable[str]], root: Path, scratch: Path) -> Iterator[Path]:
+    """Copies of some files of a checkout for the length of the block, in one folder a component.
 
     Args:
-        components: the checkout's.
-        scratch: a folder on the same machine that may hold the copy.
+        files: by the component's name, each relative to the checkout, with ``/``.
+        root: the checkout.
+        scratch: a folder on the same machine that may hold the copies.
+
+    Raises:
+        ConfigError: a file has gone meanwhile.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=scratch, prefix="stage."))
     try:
-        target = folder / "components"
-        shutil.copytree(
-            components, target, symlinks=True, ignore=_LEFT_OUT, copy_function=shutil.copyfile
-        )
-        for path in (folder, target, *target.rglob("*")):
-            if path.is_symlink():
-                continue
-            path.chmod(0o755 if path.is_dir() or _runs(path, target, components) else 0o644)
-        yield target
+        folder.chmod(0o755)
+        for name, paths in files.items():
+            _copy(paths, root, folder / name, name)
+        yield folder
     finally:
         remove_tree(folder)
 
 
-def _runs(path: Path, target: Path, components: Path) -> bool:
-    return bool((components / path.relative_to(target)).stat().st_mode & _EXECUTABLE)
+def _copy(paths: Iterable[str], root: Path, target: Path, name: str) -> None:
+    (target / "components" / name).mkdir(parents=True)
+    for path in paths:
+        copy = target / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(root / path, copy)
+            executable = (root / path).stat().st_mode & _EXECUTABLE
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{root / path} has gone while the matrix began", hint="run it again"
+            ) from error
+        copy.chmod(0o755 if executable else 0o644)
+    if (root / "components" / name / "tests").is_dir():
+        (target / "components" / name / "tests").mkdir(exist_ok=True)
+    for folder in (target, *target.rglob("*")):
+        if folder.is_dir():
+            folder.chmod(0o755)

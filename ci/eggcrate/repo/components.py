@@ -59,7 +59,7 @@ def read_component(path: Path) -> Component:
         timeout=ours.number("timeout"),
         network=ours.boolean("network", default=False),
         retries=_retries(ours),
-        env=_variables(ours.table("env")),
+        env=_variables(ours),
     )
 
 
@@ -70,10 +70,13 @@ def _retries(ours: Table) -> int:
     return value
 
 
-def _variables(table: Table) -> dict[str, str]:
-    for name in table.data:
-        if not _VARIABLE.fullmatch(name) or "\0" in table.string(name):
-            raise table.error(name, "cannot be an environment variable")
+def _variables(ours: Table) -> dict[str, str]:
+    found = ours.table("env").data
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise ours.error("env", f"must hold strings: {name} is {value!r}")
+        if not _VARIABLE.fullmatch(name) or "\0" in value:
+            raise ours.error("env", f"holds {name!r}, which cannot be an environment variable")
         if _OURS.fullmatch(name):
-            raise table.error(name, "is a variable that Eggcrate sets itself")
-    return {name: table.string(name) for name in sorted(table.data)}
+            raise ours.error("env", f"holds {name}, which Eggcrate sets itself")
+    return dict(sorted(found.items()))

@@ -1,36 +1,67 @@
-"""The matrix as a grid, a list of failures, and a document."""
+"""The matrix as people read it on a terminal."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eggcrate.build.values import Verdict
 from eggcrate.matrix.cells import CellResult, Outcome
 from eggcrate.progress import human_size
-from eggcrate.report.table import table
+from eggcrate.report.document import FOLDER, document, log_name, totals
+from eggcrate.report.grid import grid
+from eggcrate.report.plain import plain, telling
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Sequence
 
     from eggcrate.build.engine import BuildResult
     from eggcrate.matrix.session import Matrix, Session
 
-FOLDER = "build/matrix"
-"""Where the documents and logs of a run are, below the repository."""
+__all__ = ["FOLDER", "document", "grid", "line", "listed", "log_name", "overview", "text", "totals"]
 _TAIL = 25
+_MOST = 20
+"""Failures that are told with their last lines where nothing limits a screen."""
 
 
-def text(session: Session) -> str:
-    """Everything a person wants to read after a run: the grid, what went wrong, how it went."""
-    parts = [
-        grid(session.results),
-        failures(session.results),
+def text(
+    session: Session, *, size: os.terminal_size | None = None, suggestions: Sequence[str] = ()
+) -> str:
+    """Everything a person wants to read after a run: the grid, what went wrong, how it went.
+
+    Args:
+        session: the run.
+        size: of the terminal, which the text is made to fit; without one it may be long.
+        suggestions: from :mod:`eggcrate.matrix`; told as a count, the page holds them.
+    """
+    end = [summary(session.results), durations(session)]
+    if suggestions:
+        count = len(suggestions)
+        end.append(f"{count} suggestion{'s' * (count > 1)}: {FOLDER}/summary.md")
+    if not session.good:
+        end.append(f"all of it: {FOLDER}/index.html")
+    above = [
         broken_images(session.images),
+        flaky(session.results),
         problems(session.matrix),
-        f"{summary(session.results)}\n{durations(session)}",
+        "\n".join(end),
     ]
+    lines = size.lines - 2 if size else None
+    shown = grid(session.results, size)
+    if lines is not None:
+        lines -= sum(part.count("\n") + 2 for part in [shown, *above] if part)
+    parts = [shown, failures(session.results, lines, size.columns if size else None), *above]
     return "\n\n".join(part for part in parts if part)
+
+
+def flaky(results: Iterable[CellResult]) -> str:
+    """Cells that passed only when they were tried again."""
+    return "\n".join(
+        f"flaky: {result.cell}: passed at attempt {result.attempts}"
+        + (f" ({plain(result.reason)})" if result.reason else "")
+        for result in results
+        if result.outcome is Outcome.FLAKY
+    )
 
 
 def problems(matrix: Matrix) -> str:
@@ -50,13 +81,14 @@ def broken_images(images: Sequence[BuildResult]) -> str:
 def durations(session: Session) -> str:
     """Where the time went."""
     built = sum(image.verdict is Verdict.BUILT for image in session.images)
-    cells = [result.seconds for result in session.results if result.seconds]
-    slowest = max(session.results, key=lambda result: result.seconds, default=None)
+    ran = [one for one in session.results if one.outcome is not Outcome.REUSED and one.seconds]
+    slowest = max(ran, key=lambda result: result.seconds, default=None)
+    work = sum(result.seconds for result in ran)
     parts = [
         f"images {session.image_seconds:.1f} s ({built} built)",
-        f"cells {session.cell_seconds:.1f} s ({sum(cells):.1f} s of work)",
+        f"cells {session.cell_seconds:.1f} s ({work:.1f} s of work)",
     ]
-    if slowest and cells:
+    if slowest:
         parts.append(f"slowest: {slowest.cell}, {slowest.seconds:.1f} s")
     return f"{session.seconds:.1f} s: " + ", ".join(parts)
 
@@ -75,50 +107,6 @@ def listed(matrix: Matrix) -> tuple[CellResult, ...]:
         for cell in matrix.cells
     )
     return (*chosen, *matrix.grid.incompatible)
-
-
-def grid(results: Sequence[CellResult]) -> str:
-    """Components down, environments across; each cell its outcome.
-
-    A component that an environment does not satisfy at all shows in every row of that
-    component; the reasons are in the list that ``eggcrate matrix --list`` gives.
-    """
-    environments = sorted({result.cell.environment for result in results})
-    rows: dict[str, dict[str, str]] = {}
-    everywhere: dict[tuple[str, str], str] = {}
-    flavoured = {result.cell.component for result in results if result.cell.flavour}
-    for result in results:
-        cell = result.cell
-        if cell.component in flavoured and not cell.flavour:
-            everywhere[cell.component, cell.environment] = _word(result)
-        else:
-            rows.setdefault(cell.row, {})[cell.environment] = _word(result)
-    return table(
-        ("component", *environments),
-        [
-            (
-                row,
-                *(
-                    rows[row].get(name)
-                    or everywhere.get((row.partition("[")[0], name), "not-selected")
-                    for name in environments
-                ),
-            )
-            for row in sorted(rows)
-        ],
-    )
-
-
-def _word(result: CellResult) -> str:
-    match result.outcome:
-        case Outcome.INCOMPATIBLE:
-            return "-"
-        case Outcome.NOT_SELECTED:
-            return "yes" if result.reason else "not selected"
-        case Outcome.PASSED:
-            return f"passed {result.seconds:.1f} s"
-        case other:
-            return str(other.value).upper()
 
 
 def overview(matrix: Matrix) -> str:
@@ -140,27 +128,43 @@ def reasons(incompatible: Iterable[CellResult]) -> str:
     return "\n".join(lines)
 
 
-def failures(results: Iterable[CellResult]) -> str:
-    """What failed, with the tail of its output and the command to run it again."""
-    parts = []
-    for result in results:
-        if result.outcome.good:
-            continue
-        lines = result.output.rstrip().splitlines()
-        parts.append(f"{result.cell}: {result.outcome.value}: {result.reason}")
-        parts += [f"    {line}" for line in lines[-_TAIL:]]
-        if len(lines) > _TAIL:
-            parts.append(f"  all of it: {FOLDER}/{log_name(result)}")
-        if result.command:
-            parts.append(f"  run it again: {result.command}")
-        parts.append("")
-    return "\n".join(parts).rstrip()
+def failures(
+    results: Iterable[CellResult], lines: int | None = None, columns: int | None = None
+) -> str:
+    """What failed, with the lines that tell why and the command to run it again.
+
+    Args:
+        results: of all cells.
+        lines: how many there is room for; some for each, and what has none is counted.
+        columns: where lines of output are cut; commands are whole, to be copied.
+    """
+    failed = [result for result in results if not result.outcome.good]
+    most = _MOST if lines is None else max(1, lines)
+    told = [(result, telling(result.output, _TAIL)) for result in failed[:most]]
+    for tail in range(_TAIL, -1, -1):
+        blocks = [_failure(result, output, tail, columns) for result, output in told]
+        if lines is None or sum(map(len, blocks)) + len(blocks) <= lines:
+            break
+    else:
+        most = max(1, most - 2)
+        blocks = [[_head(result)[:columns] for result in failed[:most]]]
+    left = len(failed) - most
+    blocks += [[f"and {left} more that are not good: {FOLDER}/summary.md"]] if left > 0 else []
+    return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def totals(results: Iterable[CellResult]) -> dict[str, int]:
-    """How many cells had each outcome."""
-    counts = Counter(result.outcome for result in results)
-    return {outcome.value: counts[outcome] for outcome in Outcome if counts[outcome]}
+def _failure(
+    result: CellResult, output: Sequence[str], tail: int, columns: int | None
+) -> list[str]:
+    shown = output[len(output) - min(tail, len(output)) :]
+    lines = [_head(result), *(f"    {one}"[:columns] for one in shown)]
+    if result.output.count("\n") > len(shown):
+        lines.append(f"  all of it: {FOLDER}/{log_name(result)}")
+    return lines + ([f"  run it again: {result.command}"] if result.command else [])
+
+
+def _head(result: CellResult) -> str:
+    return f"{result.cell}: {result.outcome.value}: {plain(result.reason)}"
 
 
 def summary(results: Sequence[CellResult]) -> str:
@@ -168,38 +172,3 @@ def summary(results: Sequence[CellResult]) -> str:
     counts = ", ".join(f"{count} {word}" for word, count in totals(results).items())
     peak = max((result.memory_peak or 0 for result in results), default=0)
     return counts + (f"; at most {human_size(peak)} of memory in a cell" if peak else "")
-
-
-def document(matrix: Matrix, results: Sequence[CellResult]) -> dict[str, Any]:
-    """The matrix as ``eggcrate.matrix/1``."""
-    return {
-        "errors": [
-            {"subject": subject, "what": error.what, "why": error.why, "hint": error.hint}
-            for subject, error in matrix.errors.items()
-        ]
-        + [
-            {"subject": f"components/{name}", "what": "no environment satisfies it"}
-            for name in matrix.homeless
-        ],
-        "cells": [
-            {
-                "component": result.cell.component,
-                "environment": result.cell.environment,
-                "flavour": result.cell.flavour,
-                "image": result.image,
-                "outcome": result.outcome.value,
-                "seconds": round(result.seconds, 3),
-                "memory_peak": result.memory_peak,
-                "reason": result.reason,
-                "log": log_name(result) if result.output else "",
-                "command": result.command,
-            }
-            for result in sorted(results, key=lambda item: item.cell)
-        ],
-        "totals": totals(results),
-    }
-
-
-def log_name(result: CellResult) -> str:
-    """The file in ``build/matrix/`` that holds a cell's whole output."""
-    return f"logs/{result.cell.environment}/{result.cell.row}.log"

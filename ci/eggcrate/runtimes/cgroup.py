@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PREFIX = "eggcrate-"
 _V2 = 2
+_NO_LIMIT = 1 << 60
+"""Version 1 writes a number about as large as a page count can be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +146,40 @@ def _parents_v1(own: dict[str, str]) -> Iterator[tuple[int, dict[str, Path]]]:
     pids = writable.get("pids")
     for folder in writable.get("memory", ()):
         yield 1, {"memory": folder, "pids": pids[0]} if pids else {"memory": folder}
+
+
+def headroom() -> int | None:
+    """Bytes that our own groups, and those above them, still let us use; ``None``: no limit.
+
+    File cache that the kernel would give up counts as free.
+    """
+    own = _own_groups()
+    left: list[int] = []
+    for version, controllers, point, root in _hierarchies():
+        if version == _V2:
+            names = ("memory.max", "memory.current", "inactive_file")
+            folders = _upwards(point, root, own.get("", "/"))
+        elif "memory" in controllers:
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            folders = _upwards(point, root, own.get("memory", "/"))
+        else:
+            continue
+        left += [room for folder in folders if (room := _room(folder, *names)) is not None]
+    return min(left, default=None)
+
+
+def _room(folder: Path, limit: str, usage: str, cached: str) -> int | None:
+    """What one group's limit leaves; nothing where it has none."""
+    with contextlib.suppress(OSError, ValueError):  # version 2 writes "max" for no limit
+        most, used = (int((folder / name).read_text()) for name in (limit, usage))
+        if most >= _NO_LIMIT:
+            return None
+        for line in (folder / "memory.stat").read_text().splitlines():
+            field, _, value = line.partition(" ")
+            if field == cached:
+                used -= int(value)
+        return max(0, most - used)
+    return None
 
 
 def _hierarchies() -> Iterator[tuple[int, set[str], Path, str]]:

@@ -8,36 +8,47 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Ulimit
 from docker.types import Mount as BindMount
 from docker.utils.socket import frames_iter
 
 from eggcrate.errors import RuntimeUnavailableError, StoreError
-from eggcrate.files import exclusive
+from eggcrate.files import disk_error, exclusive
 from eggcrate.registry import oci
 from eggcrate.runtimes import inside
 from eggcrate.runtimes.docker_archive import archive
+from eggcrate.runtimes.docker_daemon import (
+    available,
+    connect,
+    daemon_address,
+    goes_away,
+    sentence,
+)
+from eggcrate.runtimes.docker_terminal import attend
 from eggcrate.runtimes.protocol import UnpackedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import docker
 
     from eggcrate.registry.layout import Layout
     from eggcrate.runtimes.protocol import Command, Result
 
-_PING = 0.5
+__all__ = ["Docker", "available", "daemon_address", "load"]
 _TIMEOUT = 60
 _LOAD_TIMEOUT = 900
 _LABEL = "dev.eggcrate.pid"
 _REPOSITORY = "localhost/eggcrate"
 _SIGNALLED = range(129, 129 + 64)
+_STOPPING = (signal.SIGTERM, signal.SIGKILL)
+"""What a daemon that is stopped ends its containers with."""
+_GONE = "the Docker daemon stopped while it ran"
 _CANNOT_EXECUTE = (126, 127)
 _INIT_FAILED = "[FATAL tini"
 
@@ -65,7 +76,7 @@ class Docker:
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._closed = False
-        with _client() as client:
+        with connect() as client:
             _sweep(client)
 
     def prepare(self, digest: str) -> UnpackedImage:
@@ -73,12 +84,21 @@ class Docker:
 
         Raises:
             StoreError: the store does not hold it, or the daemon refuses it.
+            RuntimeUnavailableError: the daemon has gone.
         """
         _, config = _read(self._layout, digest)
         lock = self._cache / "docker" / f"{digest.removeprefix('sha256:')}.lock"
-        with exclusive(lock), _client(_LOAD_TIMEOUT) as client:
-            if not _has(client, _tag(digest), config):
-                _load(client, self._layout, digest, _tag(digest))
+        try:
+            with exclusive(lock), connect(_LOAD_TIMEOUT) as client:
+                if not _has(client, _tag(digest), config):
+                    _load(client, self._layout, digest, _tag(digest))
+        except (DockerException, OSError) as error:
+            if isinstance(error, OSError) and disk_error(error):
+                raise
+            raise RuntimeUnavailableError(
+                f"the Docker daemon cannot be used: {available() or sentence(error)}",
+                hint="start it again, or use --runtime sandbox",
+            ) from error
         name = next(
             (ref for ref, item in self._layout.refs().items() if item.digest == digest), digest
         )
@@ -92,17 +112,29 @@ class Docker:
         inside.open_to_program(command)
         started = time.monotonic()
         try:
-            with _client() as client:
+            with connect() as client:
                 return self._run(client, image, command)
         except (DockerException, OSError) as error:
-            return inside.broken(_sentence(error), seconds=time.monotonic() - started)
+            why = f"{_GONE}: {gone}" if (gone := available()) else sentence(error)
+            return inside.broken(why, seconds=time.monotonic() - started)
+
+    def attend(self, image: UnpackedImage, command: Command) -> Result:
+        """Run a command inside an image on this terminal. Never raises for what it does."""
+        command = inside.with_certificates(command)
+        if reason := inside.bad_mounts(command):
+            return inside.broken(reason)
+        try:
+            with connect() as client:
+                return attend(client, _create(client, image, command, attended=True))
+        except (DockerException, OSError) as error:
+            return inside.broken(sentence(error))
 
     def close(self) -> None:
         """End everything that runs; what is under way and whatever follows is broken."""
         with self._lock:
             self._closed = True
             running = list(self._running)
-        with _client() as client:
+        with contextlib.suppress(DockerException, OSError), connect() as client:
             for container in running:
                 _kill(client, container)
 
@@ -146,24 +178,15 @@ class Docker:
         if code in _CANNOT_EXECUTE and _INIT_FAILED in str(told["output"]):
             last = str(told["output"]).strip().splitlines()[-1]
             return inside.broken(f"docker could not start it: {last}", **told)
-        if code in _SIGNALLED:
-            return inside.signalled(code - 128, **told)
-        return inside.exited(code, **told)
+        return _ended(code, told)
 
 
-def available() -> str | None:
-    """Why docker cannot be used here; ``None`` when a daemon on this machine answers."""
-    address = daemon_address()
-    if not address.startswith("unix:"):
-        return f"the daemon at {address} is not on this machine, whose folders must be mounted"
-    if not Path(address.removeprefix("unix://")).is_socket():
-        return f"no daemon answers at {address}: there is no socket"
-    try:
-        with _client(_PING) as client:
-            client.ping()
-    except (DockerException, OSError) as error:
-        return f"no daemon answers at {address}: {_sentence(error)}"
-    return None
+def _ended(code: int, told: dict[str, object]) -> Result:
+    if code - 128 in _STOPPING and (gone := goes_away()):
+        return inside.broken(f"{_GONE}: {gone}", **told)
+    if code in _SIGNALLED:
+        return inside.signalled(code - 128, **told)
+    return inside.exited(code, **told)
 
 
 def load(layout: Layout, digest: str, name: str) -> None:
@@ -185,7 +208,7 @@ def load(layout: Layout, digest: str, name: str) -> None:
             hint="start Docker, or write the image to a folder or archive with --output",
         )
     _, config = _read(layout, digest)
-    with _client(_LOAD_TIMEOUT) as client:
+    with connect(_LOAD_TIMEOUT) as client:
         if not _has(client, name, config):
             _load(client, layout, digest, name)
 
@@ -205,7 +228,7 @@ def _load(client: docker.APIClient, layout: Layout, digest: str, name: str) -> N
             if "error" in event:
                 raise StoreError(f"docker refuses image {digest}", why=str(event["error"]))
     except (APIError, OSError) as error:
-        raise StoreError(f"docker refuses image {digest}", why=_sentence(error)) from error
+        raise StoreError(f"docker refuses image {digest}", why=sentence(error)) from error
     if not _has(client, name, config):
         raise StoreError(
             f"docker did not load image {digest} as it is in the store",
@@ -213,26 +236,9 @@ def _load(client: docker.APIClient, layout: Layout, digest: str, name: str) -> N
         )
 
 
-def daemon_address() -> str:
-    """Where the daemon is, as ``DOCKER_HOST`` names it."""
-    if named := os.environ.get("DOCKER_HOST"):
-        return named.replace("http+unix://", "unix://")
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    sockets = ["/var/run/docker.sock", f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock"]
-    sockets.append("/run/podman/podman.sock")
-    return f"unix://{next((name for name in sockets if Path(name).is_socket()), sockets[0])}"
-
-
-@contextlib.contextmanager
-def _client(timeout: float = _TIMEOUT) -> Iterator[docker.APIClient]:
-    client = docker.APIClient(base_url=daemon_address(), version="auto", timeout=timeout)  # type: ignore[arg-type] # seconds may be a fraction
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _create(client: docker.APIClient, image: UnpackedImage, command: Command) -> str:
+def _create(
+    client: docker.APIClient, image: UnpackedImage, command: Command, *, attended: bool = False
+) -> str:
     limits = command.limits
     scratch = f"rw,exec,nosuid,nodev,mode=1777,size={limits.scratch}"
     mounts = [
@@ -272,6 +278,8 @@ def _create(client: docker.APIClient, image: UnpackedImage, command: Command) ->
         hostname="eggcrate",
         host_config=host,
         labels={_LABEL: str(os.getpid())},
+        tty=attended,
+        stdin_open=attended,
     )
     return str(created["Id"])
 
@@ -322,8 +330,3 @@ def _sweep(client: docker.APIClient) -> None:
         if not Path("/proc", found["Labels"][_LABEL]).exists():
             with contextlib.suppress(APIError):
                 client.remove_container(found["Id"], force=True, v=True)
-
-
-def _sentence(error: Exception) -> str:
-    text = getattr(error, "explanation", None) or str(error)
-    return str(text).strip().splitlines()[0] if str(text).strip() else type(error).__name__

@@ -23,6 +23,7 @@ import signal
 import socket
 import struct
 import sys
+import termios
 from typing import Any, NoReturn
 
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC = 1, 2, 4, 8, 32, 4096, 16384
@@ -211,7 +212,13 @@ def start(spec: dict[str, Any], groups: list[int], told: int) -> NoReturn:
         become(spec["uid"], userns=spec["userns"])
         if spec["processes"]:
             resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"],) * 2)
-        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+        if spec["terminal"]:
+            fcntl.ioctl(spec["terminal"], termios.TIOCSCTTY, 0)
+            for number in (0, 1, 2):
+                os.dup2(spec["terminal"], number)
+            os.close(spec["terminal"])
+        else:
+            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.umask(0o022)
@@ -306,6 +313,8 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     if program == 0:
         start(spec, groups, tell)
     os.close(tell)
+    if spec["terminal"]:
+        os.close(spec["terminal"])
     nowhere = os.open("/dev/null", os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -106,6 +106,9 @@ class Runtime(Protocol):
         Never raises for what the program does: that is in the result.
         """
 
+    def attend(self, image: UnpackedImage, command: Command) -> Result:
+        """The same on the terminal that we run on, for a person; ends when the program does."""
+
     def close(self) -> None:
         """End everything that runs, from another thread; for Ctrl-C.
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from eggcrate.runtimes import cgroup, inside, launcher, rootfs
+from eggcrate.runtimes import cgroup, inside, launcher, rootfs, terminal
 from eggcrate.runtimes.protocol import Command, Limits, UnpackedImage
 
 if TYPE_CHECKING:
@@ -76,8 +76,21 @@ class Sandbox:
         """Run a command inside an image. Never raises for what the program does."""
         return self.run_in(rootfs.root_path(self._cache, image.digest), image, command)
 
-    def run_in(self, root: Path, image: UnpackedImage, command: Command) -> Result:
-        """Run a command on a root folder that is an unpacked image."""
+    def attend(self, image: UnpackedImage, command: Command) -> Result:
+        """Run a command inside an image on this terminal. Never raises for what it does."""
+        root = rootfs.root_path(self._cache, image.digest)
+        with terminal.pair() as slave:
+            return self.run_in(root, image, command, slave)
+
+    def run_in(self, root: Path, image: UnpackedImage, command: Command, slave: int = 0) -> Result:
+        """Run a command on a root folder that is an unpacked image.
+
+        Args:
+            root: the folder.
+            image: what it is.
+            command: what to run.
+            slave: descriptor of the terminal to run it on; 0: none.
+        """
         command = inside.with_certificates(command)
         if reason := inside.bad_mounts(command):
             return inside.broken(reason)
@@ -85,7 +98,8 @@ class Sandbox:
         started = time.monotonic()
         group = cgroup.create(command.limits)
         try:
-            seen = self._launch(_spec(root, image, command, group), command, group)
+            spec = {**_spec(root, image, command, group), "terminal": slave}
+            seen = self._launch(spec, command, group)
             peak = group.peak() if group else None
             if group and group.killed():
                 seen.out_of_memory = True
@@ -217,7 +231,7 @@ def _start(status: int, spec: dict[str, Any]) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        pass_fds=[status],
+        pass_fds=[status, spec["terminal"]] if spec["terminal"] else [status],
         # Ctrl-C is ours to handle: it must not reach the launcher first.
         start_new_session=True,
         cwd="/",

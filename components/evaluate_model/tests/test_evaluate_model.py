@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kfp.dsl import Dataset, Metrics, Model
 
 from components.evaluate_model.component import evaluate_model
 from components.shared import libraries, metrics, samples
@@ -16,35 +17,40 @@ from components.train_model.component import train_model
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> str:
-    path = str(tmp_path / "data")
-    write_frame(path, samples.iris())
-    return path
+def data(tmp_path: Path) -> Dataset:
+    data = Dataset(uri=str(tmp_path / "data"))
+    write_frame(data.path, samples.iris())
+    return data
 
 
 @pytest.fixture
-def model(tmp_path: Path, data: str, flavour: str) -> str:
-    path = str(tmp_path / "model")
-    train_model(data, path, "species", flavour=flavour)
-    return path
+def model(tmp_path: Path, data: Dataset, flavour: str) -> Model:
+    model = Model(uri=str(tmp_path / "model"))
+    train_model(data, model, "species", flavour=flavour)
+    return model
 
 
-def resign(model: str, **changes: object) -> None:
+@pytest.fixture
+def report(tmp_path: Path) -> Metrics:
+    return Metrics(uri=str(tmp_path / "metrics"))
+
+
+def resign(model: Model, **changes: object) -> None:
     """Change a model's signature, and leave its content."""
-    with zipfile.ZipFile(model) as archive:
+    with zipfile.ZipFile(model.path) as archive:
         signature = json.loads(archive.read("signature.json"))
         content = archive.read("model")
-    with zipfile.ZipFile(model, "w") as archive:
+    with zipfile.ZipFile(model.path, "w") as archive:
         archive.writestr("signature.json", json.dumps(signature | changes))
         archive.writestr("model", content)
 
 
-def test_the_figures_are_returned_and_written(
-    tmp_path: Path, data: str, model: str, flavour: str
+def test_the_figures_are_returned_logged_and_written(
+    data: Dataset, model: Model, report: Metrics, flavour: str
 ) -> None:
-    path = tmp_path / "metrics.json"
-    figures = evaluate_model(data, model, str(path))
-    assert json.loads(path.read_text()) == {
+    figures = evaluate_model(data, model, report)
+    assert report.metadata == figures
+    assert json.loads(Path(report.path).read_text()) == {
         "schema": "components.metrics/1",
         "flavour": flavour,
         "task": "classification",
@@ -56,14 +62,17 @@ def test_the_figures_are_returned_and_written(
     assert 0 < figures["log_loss"] < 0.2
 
 
-def test_one_class_alone_has_no_area_under_the_curve(tmp_path: Path, flavour: str) -> None:
+def test_one_class_alone_has_no_area_under_the_curve(
+    tmp_path: Path, report: Metrics, flavour: str
+) -> None:
     """A figure that the data does not define is left out, and the JSON stays valid."""
     frame, target, _ = samples.binary()
-    data, model, one = (str(tmp_path / name) for name in ("data", "model", "one"))
-    write_frame(data, frame)
+    data, one = (Dataset(uri=str(tmp_path / name)) for name in ("data", "one"))
+    model = Model(uri=str(tmp_path / "model"))
+    write_frame(data.path, frame)
     train_model(data, model, target, flavour=flavour)
-    write_frame(one, frame[frame[target] == frame[target].iloc[0]])
-    assert set(evaluate_model(one, model, str(tmp_path / "metrics"))) == {"accuracy", "log_loss"}
+    write_frame(one.path, frame[frame[target] == frame[target].iloc[0]])
+    assert set(evaluate_model(one, model, report)) == {"accuracy", "log_loss"}
 
 
 @pytest.mark.parametrize(
@@ -77,41 +86,45 @@ def test_one_class_alone_has_no_area_under_the_curve(tmp_path: Path, flavour: st
         (lambda frame: frame[:0], "has no rows"),
     ],
 )
-def test_data_that_does_not_fit_is_refused(tmp_path: Path, model: str, change, says: str) -> None:
-    other, path = str(tmp_path / "other"), tmp_path / "metrics"
-    write_frame(other, change(samples.iris()))
+def test_data_that_does_not_fit_is_refused(
+    tmp_path: Path, model: Model, report: Metrics, change, says: str
+) -> None:
+    other = Dataset(uri=str(tmp_path / "other"))
+    write_frame(other.path, change(samples.iris()))
     with pytest.raises(DataError, match=says):
-        evaluate_model(other, model, str(path))
-    assert not path.exists()
+        evaluate_model(other, model, report)
+    assert not Path(report.path).exists()
 
 
 def test_a_model_of_another_version_is_refused(
-    tmp_path: Path, data: str, model: str, flavour: str
+    data: Dataset, model: Model, report: Metrics, flavour: str
 ) -> None:
     """scikit-learn's must be the same; XGBoost and CatBoost read what older ones wrote."""
     library = next(iter(libraries.versions(flavour)))
     resign(model, versions=libraries.versions(flavour) | {library: "99.0.0"})
     with pytest.raises(ModelError, match=rf"written with {library} 99\.0\.0"):
-        evaluate_model(data, model, str(tmp_path / "metrics"))
+        evaluate_model(data, model, report)
     resign(model, versions=libraries.versions(flavour) | {library: "1.0.0"})
     if flavour == "sklearn":
         with pytest.raises(ModelError, match="the environment it was trained in"):
-            evaluate_model(data, model, str(tmp_path / "metrics"))
+            evaluate_model(data, model, report)
     else:
-        evaluate_model(data, model, str(tmp_path / "metrics"))
+        evaluate_model(data, model, report)
 
 
-def test_a_model_is_checked_before_it_is_loaded(tmp_path: Path, data: str, model: str) -> None:
+def test_a_model_is_checked_before_it_is_loaded(
+    tmp_path: Path, data: Dataset, model: Model, report: Metrics
+) -> None:
     resign(model, sha256="0" * 64)
     with pytest.raises(ModelError, match="is damaged"):
-        evaluate_model(data, model, str(tmp_path / "metrics"))
+        evaluate_model(data, model, report)
     resign(model, schema="components.model/9")
     with pytest.raises(ModelError, match=r"has the schema 'components\.model/9'"):
-        evaluate_model(data, model, str(tmp_path / "metrics"))
+        evaluate_model(data, model, report)
     with pytest.raises(ModelError, match="there is no such file"):
-        evaluate_model(data, str(tmp_path / "nowhere"), str(tmp_path / "metrics"))
+        evaluate_model(data, Model(uri=str(tmp_path / "nowhere")), report)
     with pytest.raises(ModelError, match="cannot be read"):
-        evaluate_model(data, data, str(tmp_path / "metrics"))
+        evaluate_model(data, Model(uri=data.uri), report)
 
 
 def test_figures_worked_by_hand() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from kfp.dsl import Dataset, Metrics, Model
 
 from components.evaluate_model.component import evaluate_model
 from components.predict.component import predict
@@ -15,28 +16,32 @@ from components.shared.frames import read_frame, write_frame
 from components.train_model.component import train_model
 
 
+def dataset(folder: Path, name: str) -> Dataset:
+    return Dataset(uri=str(folder / name))
+
+
 @pytest.fixture
-def model(tmp_path: Path, flavour: str) -> str:
-    data, path = str(tmp_path / "data"), str(tmp_path / "model")
-    write_frame(data, samples.iris())
-    train_model(data, path, "species", flavour=flavour)
-    return path
+def model(tmp_path: Path, flavour: str) -> Model:
+    data, model = dataset(tmp_path, "data"), Model(uri=str(tmp_path / "model"))
+    write_frame(data.path, samples.iris())
+    train_model(data, model, "species", flavour=flavour)
+    return model
 
 
 def test_from_a_raw_file_to_predictions(tmp_path: Path, flavour: str) -> None:
     """Each step reads what the one before wrote; the predictions bear the evaluation out."""
-    source = tmp_path / "iris.csv"
-    samples.iris().to_csv(source, index_label="flower")
-    train, test, model, metrics, out = (
-        str(tmp_path / name) for name in ("train", "test", "model", "metrics", "out")
+    source, train, test, out = (
+        dataset(tmp_path, name) for name in ("iris.csv", "train", "test", "out")
     )
+    model, metrics = Model(uri=str(tmp_path / "model")), Metrics(uri=str(tmp_path / "metrics"))
+    samples.iris().to_csv(source.path, index_label="flower")
     columns = list(samples.IRIS_COLUMNS)
-    prepare_data(str(source), train, test, "species", columns=columns, stratify=True, seed=1)
+    prepare_data(source, train, test, "species", columns=columns, stratify=True, seed=1)
     train_model(train, model, "species", flavour=flavour)
     figures = evaluate_model(test, model, metrics)
-    expected = read_frame(test)
+    expected = read_frame(test.path)
     assert predict(test, model, out, keep=["species"]).rows == len(expected)
-    found = read_frame(out)
+    found = read_frame(out.path)
     classes = ["setosa", "versicolor", "virginica"]
     assert list(found.columns) == [
         "species",
@@ -49,26 +54,27 @@ def test_from_a_raw_file_to_predictions(tmp_path: Path, flavour: str) -> None:
     assert found["prediction"].tolist() == [classes[each] for each in rows.argmax(axis=1)]
 
 
-def test_a_row_is_predicted_alike_whatever_is_around_it(tmp_path: Path, model: str) -> None:
+def test_a_row_is_predicted_alike_whatever_is_around_it(tmp_path: Path, model: Model) -> None:
     """Neither the order of the columns nor other rows or unknown columns matter."""
-    frame, whole, part = samples.iris(), str(tmp_path / "whole"), str(tmp_path / "part")
-    predict(str(tmp_path / "data"), model, whole)
+    frame, whole, part = samples.iris(), dataset(tmp_path, "whole"), dataset(tmp_path, "part")
+    predict(dataset(tmp_path, "data"), model, whole)
     some = frame.drop(columns="species").iloc[100:110, ::-1].assign(colour="blue")
     some.to_csv(tmp_path / "some.csv", index=False)
-    predict(str(tmp_path / "some.csv"), model, part)
-    expected = read_frame(whole).iloc[100:110].reset_index(drop=True)
-    pd.testing.assert_frame_equal(read_frame(part), expected)
+    predict(dataset(tmp_path, "some.csv"), model, part)
+    expected = read_frame(whole.path).iloc[100:110].reset_index(drop=True)
+    pd.testing.assert_frame_equal(read_frame(part.path), expected)
 
 
 def test_a_regression_predicts_numbers(tmp_path: Path, flavour: str) -> None:
     """A text that training never saw, and a column of nothing, are missing values."""
-    data, model, out = (str(tmp_path / name) for name in ("data", "model", "out"))
-    write_frame(data, samples.iris())
+    data, out = dataset(tmp_path, "data"), dataset(tmp_path, "out")
+    model = Model(uri=str(tmp_path / "model"))
+    write_frame(data.path, samples.iris())
     train_model(data, model, "petal_width", flavour=flavour, task="regression")
     new = samples.iris()[:3].assign(species="sunflower", sepal_width=None)
-    write_frame(data, new)
+    write_frame(data.path, new)
     predict(data, model, out, keep=["species"])
-    found = read_frame(out)
+    found = read_frame(out.path)
     assert list(found.columns) == ["species", "prediction"]
     assert found["prediction"].between(-0.5, 3).all()
 
@@ -82,17 +88,17 @@ def test_a_regression_predicts_numbers(tmp_path: Path, flavour: str) -> None:
     ],
 )
 def test_data_that_does_not_fit_is_refused(
-    tmp_path: Path, model: str, columns: list, keep: list, says: str
+    tmp_path: Path, model: Model, columns: list, keep: list, says: str
 ) -> None:
-    data, out = tmp_path / "new.csv", tmp_path / "out"
-    samples.iris().assign(prediction=1)[columns].to_csv(data, index=False)
+    data, out = dataset(tmp_path, "new.csv"), dataset(tmp_path, "out")
+    samples.iris().assign(prediction=1)[columns].to_csv(data.path, index=False)
     with pytest.raises(DataError, match=says):
-        predict(str(data), model, str(out), keep=keep)
-    assert not out.exists()
+        predict(data, model, out, keep=keep)
+    assert not Path(out.path).exists()
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    data = str(tmp_path / "data")
-    write_frame(data, samples.iris())
+    data = dataset(tmp_path, "data")
+    write_frame(data.path, samples.iris())
     with pytest.raises(ModelError, match=r"model .*data cannot be read"):
-        predict(data, data, str(tmp_path / "out"))
+        predict(data, Model(uri=data.uri), dataset(tmp_path, "out"))

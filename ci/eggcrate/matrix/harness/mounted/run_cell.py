@@ -28,14 +28,21 @@ def main() -> int:
     tests, *arguments = sys.argv[1:]
     sys.path[:] = [path for path in sys.path if path != "/eggcrate/harness"]
     sys.path.append("/eggcrate/harness")
+    os.environ["_KFP_RUNTIME"] = "true"  # kfp's types, as where components run; no compiler
     try:
         import pytest  # noqa: PLC0415 - only now is it on the path
+        from eggcrate_evidence import (  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
+            Lines,
+            tell,
+        )
     except Exception as error:
         print(f"the test harness cannot start in this image: {error!r}", file=sys.stderr)
         return HARNESS_BROKEN
     scratch = _Scratch(os.getcwd())  # noqa: PTH109 - as it is, without pathlib
     os.chdir(REPO)
-    return int(
+    lines = Lines(REPO)
+    lines.start()
+    code = int(
         pytest.main(
             [
                 tests,
@@ -51,6 +58,8 @@ def main() -> int:
             plugins=[scratch],
         )
     )
+    tell(lines)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,0 +1,279 @@
+"""What ``eggcrate matrix`` is put together from: selection, memory, the terminal."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from eggcrate.build.values import Verdict
+from eggcrate.cli.build import workshop
+from eggcrate.cli.plan import no_registry
+from eggcrate.errors import UsageError
+from eggcrate.matrix.cells import Outcome
+from eggcrate.matrix.memory import LocalMemory, Memories, NoMemory
+from eggcrate.matrix.proving import Options, unproven
+from eggcrate.matrix.released import InUse, in_use
+from eggcrate.matrix.selection import explain, failed_cells
+from eggcrate.matrix.session import Limits, Selection
+from eggcrate.matrix.shard import (
+    Shard,
+    divide,
+    durations_of,
+    durations_path,
+    fingerprint,
+    read_durations,
+    write_durations,
+)
+from eggcrate.matrix.shared import Link, SharedMemory
+from eggcrate.packages.target import Platform
+from eggcrate.repo.git import Git
+from eggcrate.repo.monorepo import pick
+from eggcrate.report import matrix as report
+from eggcrate.report.build import summary as build_summary
+from eggcrate.report.live import Watch
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from eggcrate.build.engine import BuildResult
+    from eggcrate.cli.context import Context
+    from eggcrate.matrix.cells import Cell, CellResult
+    from eggcrate.matrix.session import Matrix
+    from eggcrate.progress import Progress
+    from eggcrate.registry.remote import Remote
+    from eggcrate.runtimes.protocol import Runtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a run works with."""
+
+    limits: Limits
+    memory: Memories
+    link: Link
+    options: Options
+    runtime: Callable[..., Runtime]
+    """Gives what runs cells, ready; tells its name to ``tell``."""
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace, context: Context, remote: Remote | None) -> Parts:
+        """From a command line.
+
+        Raises:
+            UsageError: its arguments contradict each other.
+        """
+        if arguments.prove < 0 or (arguments.prove and (arguments.rerun or arguments.no_memory)):
+            raise UsageError(
+                "--prove runs some of what is remembered once more",
+                hint="give it a number, and neither --rerun nor --no-memory",
+            )
+        afresh = arguments.no_memory or arguments.coverage
+        if arguments.prove and arguments.coverage:
+            raise UsageError("--coverage runs every cell", hint="leave --prove out")
+        if arguments.base and not arguments.affected:
+            raise UsageError("--base explains what is affected", hint="add --affected")
+        settings = context.settings
+        link = Link(remote, context.progress.warn)
+        far = SharedMemory(link, context.root / ".eggcrate" / "scratch") if remote else None
+        seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 31)  # noqa: S311 - no secret
+        if arguments.prove:
+            context.progress.info(f"running {arguments.prove} again, chosen with --seed {seed}")
+
+        def runtime(tell: Callable[[str], None]) -> Runtime:
+            from eggcrate.runtimes.choose import choose  # noqa: PLC0415 - slow, rarely not needed
+
+            found = choose(
+                arguments.runtime or settings.runtime,
+                store=context.store,
+                cache=settings.cache,
+                progress=context.progress,
+            )
+            tell(found.name)
+            return found
+
+        return cls(
+            limits=Limits(
+                memory=settings.memory,
+                seconds=settings.timeout,
+                workers=settings.workers,
+                arguments=arguments.rest,
+            ),
+            memory=Memories(NoMemory())
+            if afresh  # what was measured is another run than what is remembered
+            else Memories(LocalMemory(settings.cache), far),
+            link=link,
+            options=Options(
+                recall=not (arguments.rerun or afresh),
+                affected=arguments.affected,
+                prove=arguments.prove,
+                seed=seed,
+                coverage=arguments.coverage,
+                durations=_durations(arguments, context),
+            ),
+            runtime=runtime,
+        )
+
+
+def _durations(arguments: argparse.Namespace, context: Context) -> Mapping[str, float]:
+    if arguments.durations:
+        return durations_of(arguments.durations)
+    return read_durations(durations_path(context.settings.cache, context.root))
+
+
+def tell_durations(results: Iterable[CellResult], context: Context) -> None:
+    """Remember how long cells took. Not of a part: the other parts must divide as it did."""
+    seconds = {
+        str(result.cell): result.seconds
+        for result in results
+        if result.seconds and result.outcome is not Outcome.INCOMPATIBLE
+    }
+    write_durations(durations_path(context.settings.cache, context.root), seconds)
+
+
+def part_of(
+    cells: Sequence[Cell],
+    arguments: argparse.Namespace,
+    context: Context,
+    durations: Mapping[str, float],
+) -> tuple[Cell, ...]:
+    """The cells of the shard that is asked for; without one all of them."""
+    if not arguments.shard:
+        return tuple(cells)
+    shard = Shard.parse(arguments.shard)
+    parts = divide(cells, durations, shard.count)
+    mine = parts[shard.number - 1]
+    context.progress.info(
+        f"shard {shard}: {len(mine)} of {len(cells)} cells, division {fingerprint(parts)} "
+        "(the same on every machine that leaves no cell out)"
+    )
+    return mine
+
+
+def selection(arguments: argparse.Namespace, context: Context) -> Selection:
+    """What the command line asks for, each name checked.
+
+    Raises:
+        UsageError: one does not exist.
+    """
+    monorepo = context.monorepo
+    unreadable = [name.partition("/") for name in monorepo.broken]
+    components = [*monorepo.components, *(n for kind, _, n in unreadable if kind == "components")]
+    environments = [
+        *monorepo.environments,
+        *(n for kind, _, n in unreadable if kind == "environments"),
+    ]
+    flavours = {name for item in monorepo.components.values() for name in item.flavours}
+    for kind, names, known in (
+        ("component", arguments.component, components),
+        ("environment", arguments.environment, environments),
+        ("flavour", arguments.flavour, flavours),
+    ):
+        pick(kind, names, known)
+    return Selection(
+        components=tuple(arguments.component),
+        environments=tuple(arguments.environment),
+        flavours=tuple(arguments.flavour),
+        cells=failed_cells(context.root / report.FOLDER / "matrix.json")
+        if arguments.failed
+        else None,
+    )
+
+
+def released(
+    arguments: argparse.Namespace, context: Context, remote: Remote | None
+) -> Callable[[Mapping[str, str]], InUse] | None:
+    """What finds the published images in use, when they are asked for.
+
+    Raises:
+        UsageError: there is no registry.
+    """
+    if not arguments.released:
+        return None
+    if remote is None:
+        raise no_registry("find published images in")
+    platform = Platform.of_this_machine()
+    return lambda keys: in_use(remote, keys, context.root, platform, keys=keys)
+
+
+def only_affected(
+    matrix: Matrix, arguments: argparse.Namespace, context: Context, parts: Parts
+) -> Matrix:
+    """A matrix of the cells that are not remembered; says of each what git knows about it."""
+    cells = unproven(
+        matrix,
+        matrix.cells,
+        root=context.root,
+        workshop=workshop(context, locked=arguments.locked),
+        limits=parts.limits,
+        memory=parts.memory,
+        link=parts.link,
+    )
+    if arguments.base:
+        git = Git(root=context.root)
+        commit = git.resolve(arguments.base)
+        start = (git.merge_base(commit) or commit) if commit else None
+        changed = git.changed(start) if start else None
+        if changed is None:
+            context.progress.warn(
+                f"git does not tell what changed since {arguments.base}; what is affected does "
+                "not depend on it"
+            )
+        elif cells:
+            context.progress.info(f"affected, by what changed since {arguments.base}:")
+            for line in explain(cells, matrix, changed):
+                context.progress.info(line)
+    return replace(matrix, cells=cells)
+
+
+class Terminal:
+    """Tells what is under way and what has ended.
+
+    Args:
+        progress: where to.
+        incompatible: pairings that are no cells.
+    """
+
+    def __init__(self, progress: Progress, incompatible: Sequence[CellResult]) -> None:
+        self._progress = progress
+        self._incompatible = incompatible
+        self._todo = 0
+        self._watch: Watch | None = None
+
+    def built(self, images: Sequence[BuildResult]) -> None:
+        """Images are there: a table when any is new, else there is nothing to tell."""
+        if any(image.verdict is not Verdict.UP_TO_DATE for image in images):
+            self._progress.info(f"\n{build_summary(images)}\n")
+        else:
+            count = len(images)
+            self._progress.info(f"{count} image{' is' if count == 1 else 's are'} up to date")
+
+    def planned(self, todo: Sequence[Cell], reused: Sequence[CellResult]) -> None:
+        """These cells are to be run, those are remembered."""
+        self._todo = len(todo)
+        cells = [*todo, *(result.cell for result in reused)]
+        self._watch = Watch(self._progress, cells, self._incompatible)
+        for result in reused:
+            self._watch.proven(result)
+
+    def runtime(self, name: str) -> None:
+        """This is where cells run."""
+        count = self._todo
+        cells = f"{count} cell{'' if count == 1 else 's'}"
+        self._progress.info(f"{cells} to prove in the {name} runtime")
+
+    def started(self, cell: Cell) -> None:
+        """A cell is begun."""
+        if self._watch:
+            self._watch.started(cell)
+
+    def proven(self, result: CellResult) -> None:
+        """A cell has ended."""
+        if self._watch:
+            self._watch.proven(result)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        if self._watch:
+            self._watch.close()
