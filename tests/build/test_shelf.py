@@ -130,6 +130,10 @@ def test_an_empty_disk_takes_all_but_the_new_package_from_the_registry(
     assert fleet.repository.store.refs() == {}  # nothing half there has a name
     assert check_whole(f"{fleet.proxy.address}/{fleet.prefix}", tmp_path)
     assert elsewhere(fleet, base_cache, tmp_path) == result["digest"]
+    take_debs(fleet.repository.cache)
+    shutil.rmtree(fleet.repository.root / ".eggcrate")
+    assert fleet.repository.build("one") == {"one linux/amd64": result["digest"]}
+    assert len(fleet.wheels()) > len(locked(wheel))  # a build by itself takes no registry's word
 
 
 def test_a_package_that_another_environment_has_is_not_downloaded(

@@ -89,7 +89,7 @@ def test_stable_and_what_pipelines_pin_are_in_use(repository: Repository, remote
         f"image: {remote.image('one', old['one'])}\nimage: '{remote.image('one', old['one'])}'\n"
     )
     found = in_use(remote, ["one", "two"], repository.root, AMD64, keys=keys(repository))
-    assert found.warnings == ()
+    assert found.errors == {}
     short = old["one"][: len("sha256:") + 12]
     told = {item.column.environment: item for item in found.images}
     assert set(told) == {"one@stable", f"one@{short}"}  # two is as the tree has it
@@ -100,15 +100,16 @@ def test_stable_and_what_pipelines_pin_are_in_use(repository: Repository, remote
 
 
 def test_what_is_gone_is_told(repository: Repository, remote: Remote) -> None:
-    """A pinned digest that the registry does not have is a warning that names who uses it."""
+    """A pinned digest that the registry does not have is an error that names who uses it."""
     published(repository, remote, stable=False)
     folder = repository.root / "build" / "pipelines"
     folder.mkdir(parents=True)
     (folder / "a.yaml").write_text(f"image: {remote.image('one', 'sha256:' + '0' * 64)}\n")
     found = in_use(remote, ["one"], repository.root, AMD64)
     assert found.images == ()
-    assert len(found.warnings) == 1
-    assert "build/pipelines/a.yaml" in found.warnings[0]
+    (error,) = found.errors.values()
+    assert "build/pipelines/a.yaml" in error.why
+    assert in_use(remote, ["one"], repository.root, AMD64, only=["two"]).errors == {}
 
 
 def test_images_of_others_are_not_ours(tmp_path: Path) -> None:

@@ -5,52 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eggcrate.build import image
-from eggcrate.build.engine import stored
-from eggcrate.build.published import held
 from eggcrate.build.recipe import tag_of
-from eggcrate.errors import IntegrityError, StoreError
+from eggcrate.errors import StoreError
 from eggcrate.registry import oci
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from eggcrate.build.resolve import Resolved
-    from eggcrate.build.workshop import Workshop
     from eggcrate.registry.layout import Layout
     from eggcrate.registry.remote import Remote
-
-
-def pull_missing(
-    resolved: Sequence[Resolved], workshop: Workshop, remote: Remote
-) -> tuple[str, ...]:
-    """Pull what the store does not hold and the registry does, instead of building it.
-
-    What cannot be pulled is left to be built, with a warning.
-
-    Args:
-        resolved: what is needed.
-        workshop: for the store, the cache and progress.
-        remote: where images are published.
-
-    Returns:
-        The environments that were pulled.
-    """
-    missing = {
-        (item.environment.name, item.recipe.tag): item
-        for item in resolved
-        if stored(item.recipe, workshop) is None
-    }
-    pulled = []
-    try:
-        for name, tag in held(remote, list(missing)):
-            workshop.progress.status(f"pulling {remote.image(name, tag)}")
-            platform = str(missing[name, tag].recipe.target.platform)
-            pull(remote, name, tag, platform=platform, store=workshop.store, cache=workshop.cache)
-            pulled.append(name)
-    except (IntegrityError, StoreError) as error:
-        workshop.progress.warn(f"{error.what}; what is missing is built here")
-    return tuple(pulled)
 
 
 def pull(

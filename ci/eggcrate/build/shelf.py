@@ -138,17 +138,20 @@ def read_shelf(remote: Remote, images: Sequence[tuple[str, str]]) -> Shelf:
     with contextlib.suppress(RegistryUnreachableError):  # publishing will tell
         for name, described in remote.each(read, images):
             keys: set[str] = set()
+            whole = True
             for descriptor in described:
                 holders.add(descriptor.digest, name)
                 layer = read_layer(descriptor)
                 if layer is None:
+                    whole = whole and image.UNITS not in descriptor.annotations
                     continue
                 layers.setdefault(tuple(unit.key for unit in layer.units), layer)
                 for unit in layer.units:
                     keys.add(unit.key)
                     if unit.key not in homes or layer.size < homes[unit.key].size:
                         homes[unit.key] = layer
-            contents.append(frozenset(keys))
+            if whole:  # else a unit may be in it that cannot be read
+                contents.append(frozenset(keys))
     return Shelf(remote=remote, layers=layers, homes=homes, holders=holders, images=tuple(contents))
 
 

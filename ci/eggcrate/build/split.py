@@ -74,7 +74,8 @@ def _alone(unit: Unit, layer: Layer, path: Path, cache: Path) -> UnitRecord:
         end = stream.seek(0, io.SEEK_END)
     if len(files) != unit.files:
         raise _other(layer, f"{unit.name} has {len(files)} files, it should have {unit.files}")
-    return units.remember(cache, replace(unit, diff_id=layer.diff_id, tar_size=end), files)
+    whole = replace(unit, diff_id=layer.diff_id, tar_size=end)
+    return units.remember(cache, whole, files, published=True)
 
 
 def _file(member: tarfile.TarInfo, crc32: int) -> UnitFile:
@@ -121,6 +122,7 @@ def _made(unit: Unit, write: Callable[[UnitWriter], None], cache: Path) -> UnitR
         write=write,
         claims=lambda _: unit.claims,
         digest=unit.digest,
+        published=True,
     )
 
 

@@ -29,7 +29,7 @@ UNIT_FORMAT = 1
 """Raised whenever the same inputs would give other bytes."""
 _JOIN_FORMAT = 2
 """Raised whenever the same units would give another layer."""
-_SCHEMA = "eggcrate.unit/3"
+_SCHEMA = "eggcrate.unit/4"
 """Raised whenever records say more, or claims are drawn otherwise; images change with them."""
 
 
@@ -53,11 +53,18 @@ def blob_path(cache: Path, digest: str) -> Path:
     return cache / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
-def load(cache: Path, key: str) -> UnitRecord | None:
-    """The unit with this key, if the cache holds it whole."""
+def load(cache: Path, key: str, *, published: bool = False) -> UnitRecord | None:
+    """The unit with this key, if the cache holds it whole.
+
+    Args:
+        cache: the user's cache.
+        key: its key.
+        published: also one that was taken from a registry, on whose word it has this key. Builds
+            that take nothing from a registry make it anew.
+    """
     try:
         document = unsealed(_record_path(cache, key).read_bytes())
-        if document["schema"] != _SCHEMA:
+        if document["schema"] != _SCHEMA or (document["published"] and not published):
             return None
         told = document["unit"]
         changed = {"kind": UnitKind(told["kind"]), "claims": tuple(told["claims"])}
@@ -84,6 +91,7 @@ def make(
     write: Callable[[UnitWriter], None],
     claims: Callable[[Sequence[UnitFile]], tuple[str, ...]] = lambda _: (),
     digest: str = "",
+    published: bool = False,
 ) -> UnitRecord:
     """Make a unit and remember it.
 
@@ -97,6 +105,7 @@ def make(
         write: adds its entries; called once.
         claims: what it claims, from its files.
         digest: what its blob's must be, where that is known.
+        published: whether its key is known from a registry only.
 
     Raises:
         IntegrityError: it has become another blob than it must be; nothing was remembered.
@@ -119,13 +128,16 @@ def make(
         claims=claims(files),
         **asdict(written),
     )
-    return remember(cache, unit, files)
+    return remember(cache, unit, files, published=published)
 
 
-def remember(cache: Path, unit: Unit, files: Sequence[UnitFile]) -> UnitRecord:
-    """Write the record of a unit whose blob is in the cache."""
+def remember(
+    cache: Path, unit: Unit, files: Sequence[UnitFile], *, published: bool = False
+) -> UnitRecord:
+    """Write the record of a unit whose blob is in the cache; see :func:`load`."""
     document = {
         "schema": _SCHEMA,
+        "published": published,
         "unit": asdict(unit) | {"kind": unit.kind.value},
         "files": [[item.path, item.mode, item.size, item.crc32, item.link] for item in files],
     }

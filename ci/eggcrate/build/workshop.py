@@ -49,7 +49,10 @@ class Workshop:
 
     def known(self, key: str) -> UnitRecord | None:
         """A unit that was made before, here or elsewhere; what it is made from is not needed."""
-        return units.load(self.cache, key) or self.shelf.record(key)
+        return self._here(key) or self.shelf.record(key)
+
+    def _here(self, key: str) -> UnitRecord | None:
+        return units.load(self.cache, key, published=self.shelf.remote is not None)
 
     def at_hand(self, records: Iterable[UnitRecord]) -> dict[str, UnitRecord]:
         """The same units by key, their files known and their blobs in the cache.
@@ -59,10 +62,10 @@ class Workshop:
             IntegrityError: it does not hold what it should.
         """
         units_of = {record.unit.key: record.unit for record in records}
-        found = {key: units.load(self.cache, key) for key in units_of}
+        found = {key: self._here(key) for key in units_of}
         missing = [units_of[key] for key, record in found.items() if record is None]
         self.shelf.fetch(missing, self.cache)
-        found.update({unit.key: units.load(self.cache, unit.key) for unit in missing})
+        found.update({unit.key: self._here(unit.key) for unit in missing})
         return {key: record for key, record in found.items() if record is not None}
 
     def layer_of(self, group: Sequence[Unit]) -> Layer:

@@ -194,7 +194,8 @@ def released(
     if remote is None:
         raise no_registry("find published images in")
     platform = Platform.of_this_machine()
-    return lambda keys: in_use(remote, keys, context.root, platform, keys=keys)
+    only = frozenset(arguments.environment)
+    return lambda keys: in_use(remote, keys, context.root, platform, keys=keys, only=only)
 
 
 def only_affected(

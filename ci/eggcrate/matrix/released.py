@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eggcrate.build import image
 from eggcrate.build.plan import STABLE
 from eggcrate.build.pulled import read_image
-from eggcrate.errors import IntegrityError, RegistryUnreachableError, StoreError
+from eggcrate.errors import EggcrateError, IntegrityError, RegistryUnreachableError, StoreError
 from eggcrate.matrix.cells import Column
 from eggcrate.packages.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from eggcrate.packages.target import Platform
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from eggcrate.registry.remote import Remote
 
 _FOLDERS = ("pipelines", "build/pipelines")
+_COMPILED = (".yaml", ".yml", ".json")
 _SHOWN = 12
 
 
@@ -45,10 +46,10 @@ class Released:
 
 @dataclass(frozen=True, kw_only=True)
 class InUse:
-    """All of them, and what could not be read."""
+    """All of them, and those that cannot be proven because nobody can read them."""
 
     images: tuple[Released, ...]
-    warnings: tuple[str, ...] = ()
+    errors: Mapping[str, EggcrateError] = field(default_factory=dict)
 
 
 def in_use(
@@ -58,6 +59,7 @@ def in_use(
     platform: Platform,
     *,
     keys: Mapping[str, str] | None = None,
+    only: Collection[str] = (),
 ) -> InUse:
     """The published images in use that are others than those of the working tree.
 
@@ -66,7 +68,9 @@ def in_use(
         environments: names of the environments.
         root: the repository, whose compiled pipelines are searched for digests.
         platform: which image is taken of several.
-        keys: the key of each environment's image in the working tree; it is a column already.
+        keys: the key of each environment's image in the working tree, where one key is one
+            image: it is a column already.
+        only: leave out other environments; empty for all.
 
     Raises:
         RegistryUnreachableError: the registry does not answer.
@@ -76,28 +80,30 @@ def in_use(
     for (name, _), item in remote.resolve_many(asked).items():
         if item:
             users.setdefault((name, item.digest), []).insert(0, STABLE)
-    warnings: list[str] = []
 
-    def read(named: tuple[str, str]) -> oci.Manifest | str:
+    def read(named: tuple[str, str]) -> Released | EggcrateError:
+        used_by = tuple(users[named])
         try:
-            return read_image(remote, *named, platform=str(platform))[1]
+            manifest = read_image(remote, *named, platform=str(platform))[1]
+            return _released(*named, manifest, platform, used_by)
         except RegistryUnreachableError:
             raise
         except (IntegrityError, StoreError) as error:
-            return f"{error.what} (used by {', '.join(users[named])})"
+            return StoreError(
+                f"{remote.image(*named)} is in use and cannot be proven",
+                why=f"{error.what}; used by {', '.join(used_by)}",
+                hint="compile these pipelines with an image that is published, or promote one",
+            )
 
-    images = []
-    wanted = sorted(users)
-    for (name, digest), told in zip(wanted, remote.each(read, wanted), strict=True):
-        if isinstance(told, str):
-            warnings.append(told)
-            continue
-        one = _released(name, digest, told, platform, tuple(users[name, digest]))
-        if one is None:
-            warnings.append(f"{remote.image(name, digest)} does not say what is in it")
-        elif (keys or {}).get(name) != one.key:
-            images.append(one)
-    return InUse(images=tuple(images), warnings=tuple(warnings))
+    wanted = sorted(named for named in users if not only or named[0] in only)
+    images: list[Released] = []
+    errors: dict[str, EggcrateError] = {}
+    for named, found in zip(wanted, remote.each(read, wanted), strict=True):
+        if isinstance(found, EggcrateError):
+            errors[f"images/{named[0]}@{named[1]}"] = found
+        elif (keys or {}).get(found.environment) != found.key:
+            images.append(found)
+    return InUse(images=tuple(images), errors=errors)
 
 
 def pinned(root: Path, prefix: str) -> dict[tuple[str, str], list[str]]:
@@ -115,7 +121,9 @@ def pinned(root: Path, prefix: str) -> dict[tuple[str, str], list[str]]:
     )
     found: dict[tuple[str, str], list[str]] = {}
     for folder in _FOLDERS:
-        for path in sorted((root / folder).rglob("*.y*ml")):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix not in _COMPILED or not path.is_file():
+                continue
             text = path.read_text(encoding="utf-8", errors="replace")
             for match in pattern.finditer(text):
                 users = found.setdefault((match["name"], match["digest"]), [])
@@ -127,14 +135,14 @@ def pinned(root: Path, prefix: str) -> dict[tuple[str, str], list[str]]:
 
 def _released(
     name: str, digest: str, manifest: oci.Manifest, platform: Platform, used_by: tuple[str, ...]
-) -> Released | None:
+) -> Released:
     told = manifest.annotations
     try:
         packages = {str(k): str(v) for k, v in json.loads(told[image.PACKAGES]).items()}
         target = Target(python=told[image.PYTHON], platform=platform, glibc=(0, 0))
         key = told[image.KEY]
-    except (KeyError, ValueError, AttributeError):
-        return None
+    except (KeyError, ValueError, AttributeError) as error:
+        raise StoreError("its manifest does not say what is in it") from error
     version = STABLE if STABLE in used_by else digest[: len("sha256:") + _SHOWN]
     column = Column(environment=f"{name}@{version}", target=target, packages=packages)
     return Released(environment=name, digest=digest, key=key, column=column, used_by=used_by)

@@ -187,7 +187,13 @@ def decide(
             whole=whole,
         )
     published = (
-        released({item.environment.name: item.recipe.key for item in resolved})
+        released(
+            # What Docker builds is another image on each machine, whatever its key.
+            {
+                item.environment.name: "" if item.environment.dockerfile else item.recipe.key
+                for item in resolved
+            }
+        )
         if released
         else InUse(images=())
     )
@@ -202,12 +208,13 @@ def decide(
         grid=grid,
         cells=tuple(cell for cell in grid.cells if selection.chooses(cell)),
         errors=errors
+        | dict(published.errors)
         | unfit
         | {
             name: _both(unfit[name], error) if name in unfit else error
             for name, error in checked.errors.items()
         },
-        warnings=(*filter(None, [checked.warning]), *published.warnings),
+        warnings=(checked.warning,) if checked.warning else (),
         homeless=alone,
         everyone=monorepo.components,
         closures=closures,
