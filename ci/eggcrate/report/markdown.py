@@ -49,7 +49,7 @@ def markdown(
         _table("Flaky", [one for one in results if one.outcome is Outcome.FLAKY]),
         _changes(results, previous),
         *(_details(result) for result in bad),
-        _folded("Suggestions", "\n".join(f"- {safe(one)}" for one in suggestions)),
+        _folded("Suggestions", "\n".join(f"- {safe(one, 4 * _LINE)}" for one in suggestions)),
         _folded("Images", _images(images)),
     ]
     kept, left, room = [], 0, limit - 200
@@ -67,10 +67,10 @@ def markdown(
     return "\n\n".join(kept) + "\n"
 
 
-def safe(text: str) -> str:
-    """A text of anyone's as one line of Markdown that shows just that text."""
+def safe(text: str, most: int = _LINE) -> str:
+    """A text of anyone's as one line of Markdown that shows just that text, up to a length."""
     one_line = " ".join(plain(text).split())
-    return _HARMLESS.sub(lambda found: f"&#{ord(found[0])};", one_line[:_LINE])
+    return _HARMLESS.sub(lambda found: f"&#{ord(found[0])};", one_line[:most])
 
 
 def _verdict(session: Session, bad: Sequence[CellResult]) -> str:
