@@ -281,7 +281,7 @@ def test_a_package_is_compiled_by_the_compiler_of_a_base(
     docked: Repository, tmp_path: Path
 ) -> None:
     """An sdist of C is built by gcc from a locked base; no compiler is in the image."""
-    compilers = docked.root / "bases" / "python-3.13-build"
+    compilers = docked.root / "bases" / "python-3.13-gcc"
     compilers.mkdir()
     (compilers / "base.toml").write_text(
         'description = "python-3.13-debug with a C compiler"\nextends = "python-3.13-debug"\n'

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from eggcrate.errors import RuntimeUnavailableError
 from support.planning import package
 from support.published import fill_store
 from support.rig import BAD, GOOD, Rig, cross
@@ -145,6 +146,54 @@ def test_a_flaky_cell_is_not_remembered(rig: Rig) -> None:
 def test_rerun_runs_everything_and_remembers(rig: Rig) -> None:
     """Its failures do not undo what was remembered of other contents."""
     assert rig.ran("--rerun") == cross("abc", BOTH)
+    assert rig.ran() == set()
+
+
+def test_a_failure_under_rerun_undoes_the_pass(rig: Rig) -> None:
+    """The very same cell failed: no later run takes it as proven, until it passes."""
+    rig.runtime.endings["b", "two"] = BAD
+    cells = rig.cells("--rerun", code=1)
+    assert cells["b", "two"]["outcome"] == "failed"
+    assert rig.ran(code=1) == {("b", "two")}
+    rig.runtime.endings.clear()
+    assert rig.ran() == {("b", "two")}
+    assert rig.ran() == set()
+
+
+def test_flakiness_under_rerun_undoes_the_pass(rig: Rig) -> None:
+    """It is told as flaky, and is not taken as proven."""
+    rig.component("c", "X = 1\n", "retries = 1")
+    endings = iter((BAD, GOOD))
+    rig.runtime.endings["c", "one"] = _next(endings)
+    assert rig.cells("--rerun")["c", "one"]["outcome"] == "flaky"
+    rig.runtime.endings.clear()
+    assert rig.ran() == {("c", "one")}
+
+
+@pytest.mark.parametrize("option", [("--rerun",), ("--prove", "99")])
+def test_what_could_not_be_run_undoes_nothing(rig: Rig, option: tuple[str, ...]) -> None:
+    """A runtime that does not start says nothing of the cell: the run fails, the pass stays."""
+
+    def broken(_: object) -> Result:
+        raise RuntimeUnavailableError("it does not start")
+
+    rig.runtime.endings["b", "two"] = broken
+    assert rig.cells(*option, code=1)["b", "two"]["outcome"] == "broken"
+    assert rig.ran() == set()
+
+
+def test_an_edit_while_a_sample_runs_is_not_what_ran(rig: Rig) -> None:
+    """What runs is a copy: its pass counts for the files as they were, and is kept."""
+
+    def edit(_: object) -> Result:
+        rig.write("components/c/component.py", "X = 6\n")
+        return GOOD
+
+    rig.runtime.endings["c", "one"] = edit
+    arguments = ("--component", "c", "--environment", "one", "--prove", "1")
+    assert rig.cells(*arguments)["c", "one"]["outcome"] == "passed"
+    rig.runtime.endings.clear()
+    rig.write("components/c/component.py", "X = 1\n")
     assert rig.ran() == set()
 
 

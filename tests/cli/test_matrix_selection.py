@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.planning import commit, package
 from support.published import fill_store
-from support.rig import BAD, Rig, cross
+from support.rig import BAD, GOOD, Rig, cross
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +92,46 @@ def test_only_what_failed(rig: Rig) -> None:
     assert "nothing that was asked for failed the last time" in err
 
 
+def test_what_failed_is_asked_for_until_it_is_proven(rig: Rig) -> None:
+    """A run of a part says nothing of the rest: what failed there before still did."""
+    rig.runtime.endings["a", "one"] = BAD
+    rig.runtime.endings["b", "two"] = BAD
+    assert rig.ran(code=1) == EVERY
+    rig.runtime.endings.clear()
+    assert rig.ran("--failed", "--component", "a") == {("a", "one")}
+    assert rig.ran("--affected", "--environment", "one") == set()
+    assert rig.ran("--failed") == {("b", "two")}
+    assert rig.run("matrix", "--failed")[0] == 0
+    assert rig.ran() == set()
+
+
+def test_what_failed_and_is_gone_is_not_green(rig: Rig) -> None:
+    """It was not proven: that is told, until a whole run tells what there is."""
+    rig.runtime.endings["a", "one"] = BAD
+    rig.runtime.endings["b", "two"] = BAD
+    assert rig.ran(code=1) == EVERY
+    rig.runtime.endings.clear()
+    shutil.rmtree(rig.repository.root / "components" / "a")
+    assert rig.ran("--failed", code=1) == {("b", "two")}
+    for _ in range(2):
+        code, _, err = rig.run("matrix", "--failed")
+        assert code == 1
+        assert "error: a in one failed the last time and is not there to be proven again" in err
+        assert "without --failed" in err
+    assert rig.run("matrix", "--failed", "--component", "b")[0] == 0
+    assert rig.ran() == set()
+    assert rig.run("matrix", "--failed")[0] == 0
+
+
+def test_what_failed_and_does_not_fit_any_more_is_settled(rig: Rig) -> None:
+    """It has no more to be proven there, which every run tells."""
+    rig.runtime.endings["a", "two"] = BAD
+    assert rig.ran(code=1) == EVERY
+    path = rig.repository.root / "components/a/pyproject.toml"
+    path.write_text(path.read_text().replace("[project]", "[project]\ndependencies = ['pandas']"))
+    assert rig.run("matrix", "--failed")[0] == 0
+
+
 def test_without_a_last_run_nothing_can_have_failed(rig: Rig) -> None:
     """That is a mistake, not a green run."""
     code, _, err = rig.run("matrix", "--failed")
@@ -112,8 +154,50 @@ def test_parts_are_the_whole(rig: Rig, tmp_path: Path) -> None:
     assert rig.ran() == set()
 
 
+def test_parts_of_the_affected_are_the_whole(rig: Rig) -> None:
+    """What passed while the others work moves no cell into a part that is through."""
+    commit(rig.repository.root, "all of it")
+    seen: list[tuple[str, str]] = []
+    for number in (1, 2, 3):
+        seen += rig.ran("--affected", "--base", "main", "--shard", f"{number}/3")
+    assert sorted(seen) == sorted(EVERY)
+
+
+def test_parts_are_the_whole_for_machines_that_remember_other_durations(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One remembers durations of some, another none: the division is the same."""
+    slow = replace(GOOD, seconds=500.0)
+    rig.runtime.endings["a", "one"] = rig.runtime.endings["b", "one"] = slow
+    assert rig.ran() == EVERY
+    seen = rig.ran("--rerun", "--shard", "1/2")
+    division = rig.err.partition("division ")[2][:8]
+    monkeypatch.setenv("EGGCRATE_CACHE", str(tmp_path / "elsewhere"))
+    rest = rig.ran("--rerun", "--shard", "2/2")
+    assert f"division {division}" in rig.err
+    assert seen | rest == EVERY
+    assert not seen & rest
+
+
+def test_parts_of_what_failed_are_the_whole(rig: Rig) -> None:
+    """Each machine knows of its own part what failed there."""
+    for name in EVERY:
+        rig.runtime.endings[name] = BAD
+    report = rig.repository.root / "build/matrix/matrix.json"
+    reports = []
+    for number in (1, 2):
+        report.unlink(missing_ok=True)
+        rig.ran("--shard", f"{number}/2", code=1)
+        reports.append(report.read_text())
+    seen: list[tuple[str, str]] = []
+    for number, told in zip((1, 2), reports, strict=True):
+        report.write_text(told)
+        seen += rig.ran("--failed", "--shard", f"{number}/2", code=1)
+    assert sorted(seen) == sorted(EVERY)
+
+
 def test_parts_are_balanced_by_what_was_measured(rig: Rig, tmp_path: Path) -> None:
-    """By what this machine remembers, or by a report that all machines are given."""
+    """By a report that all machines are given."""
     assert rig.ran() == EVERY
     report = tmp_path / "measured.json"
     document = json.loads((rig.repository.root / "build/matrix/matrix.json").read_text())
@@ -130,5 +214,11 @@ def test_parts_are_balanced_by_what_was_measured(rig: Rig, tmp_path: Path) -> No
 
 def test_a_part_may_be_empty(rig: Rig) -> None:
     """More machines than cells: the last have nothing to do, and that is fine."""
-    assert rig.ran("--shard", "9/9") == set()
+    for more in ((), ("--affected",), ("--affected", "--base", "main")):
+        assert rig.ran("--shard", "9/9", *more) == set()
+        assert "shard 9/9: 0 of 6 cells" in rig.err
+        assert "in part 9/9 nothing that was asked for is" in rig.err
+    code, _, err = rig.run("matrix", "--shard", "9/9", "--component", "a")
+    assert code == 0
+    assert "in part 9/9 nothing that was asked for is to be proven" in err
     assert rig.run("matrix", "--shard", "10/9")[0] == 2

@@ -10,16 +10,15 @@ import pytest
 from eggcrate.matrix.shared import ANNOTATION, CONFIG_TYPE
 from eggcrate.registry import oci
 from eggcrate.registry.remote import Remote
-from support.published import HASTY
-from support.registry_proxy import Answer, Fault
+from support.published import HASTY, fill_store
+from support.registry_proxy import Answer, Fault, RegistryProxy
 from support.repository import Repository
 from support.rig import BAD, Rig, cross
+from support.services import RegistryServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from support.registry_proxy import RegistryProxy
 
     Run = Callable[..., tuple[int, str, str]]
 
@@ -118,15 +117,102 @@ def test_a_proof_that_was_tampered_with_proves_nothing(
     assert len(rig.ran("--environment", "two")) == 2
 
 
+@pytest.fixture
+def keeping(rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RegistryProxy]:
+    """A registry that deletes nothing, as registries are by default."""
+    with (
+        RegistryServer(tmp_path / "keeping", delete=False) as server,
+        RegistryProxy(server.address) as proxy,
+    ):
+        monkeypatch.setenv("EGGCRATE_REGISTRY", f"{proxy.address}/kept")
+        yield proxy
+
+
+@pytest.mark.parametrize("option", [("--prove", "9"), ("--rerun",)])
 def test_a_disagreement_is_forgotten_everywhere(
-    rig: Rig, prefix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    rig: Rig,
+    option: tuple[str, ...],
+    keeping: RegistryProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """No other machine believes it any more."""
+    """No other machine believes it any more, whether or not the registry deletes anything."""
+    assert rig.ran() == EVERY
+    rig.runtime.endings["b", "two"] = BAD
+    rig.cells(*option, code=1)
+    assert "warning:" not in rig.err.replace("warning: b in two: it was remembered", "")
+    assert keeping.count("DELETE", "") == 0
+    assert rig.ran(code=1) == {("b", "two")}
+    mine = rig.repository.cache
+    there = elsewhere(rig, monkeypatch, tmp_path / "there")
+    fill_store(there.repository)
+    assert there.ran(code=1) == {("b", "two")}
+    rig.runtime.endings.clear()
+    assert there.ran() == {("b", "two")}  # a new pass takes its place
+    monkeypatch.setenv("EGGCRATE_CACHE", str(mine))
+    assert rig.ran() == {("b", "two")}  # which is not believed where it failed
+    assert rig.ran() == set()
+
+
+def test_what_could_not_be_taken_back_is_not_believed_where_it_failed(
+    rig: Rig, proxy: RegistryProxy
+) -> None:
+    """The registry says that it passed, and this machine knows better."""
+    assert rig.ran() == EVERY
+    rig.runtime.endings["b", "two"] = BAD
+    answer = Answer(status=403, body=b'{"errors":[{"code":"DENIED"}]}')
+    proxy.faults.append(Fault(method="PUT", times=99, answer=answer))
+    rig.cells("--prove", "9", code=1)
+    assert "a pass cannot be taken back from the registry" in rig.err
+    assert rig.ran(code=1) == {("b", "two")}
+
+
+def test_a_tag_that_stays_what_it_is_stops_no_sharing(
+    rig: Rig, proxy: RegistryProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One pass is there in other words and cannot be replaced: the others are shared."""
+    said = b'{"errors":[{"code":"TAG_IMMUTABLE","message":"immutable"}]}'
+    immutable = Answer(status=400, body=said)
+    proxy.faults.append(
+        Fault(method="PUT", path="/two/manifests/proof-", times=1, answer=immutable)
+    )
+    assert rig.ran() == EVERY
+    assert "warning:" not in rig.err
+    there = elsewhere(rig, monkeypatch, tmp_path / "there")
+    fill_store(there.repository)
+    assert len(there.ran()) == 1
+
+
+def test_where_tags_stay_what_they_are_a_pass_is_deleted(
+    rig: Rig, prefix: str, proxy: RegistryProxy
+) -> None:
+    """It cannot be replaced there; where it cannot be deleted either, that is told."""
     assert rig.ran("--environment", "two") == cross("abc", ("two",))
+    said = b'{"errors":[{"code":"TAG_IMMUTABLE","message":"immutable"}]}'
+    immutable = Answer(status=400, body=said)
+    proxy.faults.append(Fault(method="PUT", path="/manifests/proof-", times=99, answer=immutable))
     rig.runtime.endings["b", "two"] = BAD
     rig.cells("--environment", "two", "--prove", "9", code=1)
     with Remote(prefix, retries=HASTY) as remote:
         assert len(remote.tags("two")) == 2
+    proxy.faults.append(Fault(method="DELETE", times=9, answer=Answer(status=405, body=b"")))
+    rig.runtime.endings["a", "two"] = BAD
+    rig.cells("--environment", "two", "--prove", "9", code=1)
+    assert "stays in the registry" in rig.err
+    assert "goes on without the registry" not in rig.err
+
+
+def test_one_record_that_cannot_be_read_is_no_record(
+    rig: Rig, proxy: RegistryProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It was deleted meanwhile, or is refused: its cell is run, the others are not."""
+    assert rig.ran() == EVERY
+    there = elsewhere(rig, monkeypatch, tmp_path / "there")
+    fill_store(there.repository)
+    gone = Answer(status=404, body=b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
+    proxy.faults.append(Fault(method="GET", path="/two/manifests/proof-", times=1, answer=gone))
+    assert len(there.ran()) == 1
+    assert "warning:" not in there.err
 
 
 @pytest.mark.parametrize("status", [401, 403, 405])

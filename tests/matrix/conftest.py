@@ -59,6 +59,9 @@ ENDINGS: dict[str, tuple[str, str]] = {
         """,
     ),
     "lives": ("env = {TZ = 'Mars/Olympus'}", "import os; assert os.environ['TZ'][:4] == 'Mars'"),
+    "exits": ("", "import os; os._exit(0)"),
+    "skips": ("", "import pytest; pytest.skip('not today')"),
+    "stops": ("", "import pytest; pytest.exit('enough', returncode=0)"),
     "writes": ("", "import pathlib; pathlib.Path('/eggcrate/repo/components/x').write_text('')"),
     "writes_root": ("", "import pathlib; pathlib.Path('/opt/env/x').write_text('')"),
 }
@@ -79,6 +82,8 @@ def catalogue(folder: Path, cache: Path) -> Repository:
     add_component(repository, "homeless", needs=("numpy>=2",))
     configured = add_component(repository, "misconfigured")
     (configured / "tests" / "conftest.py").write_text("raise ValueError('no such setting')\n")
+    leaving = add_component(repository, "leaves")
+    (leaving / "tests" / "conftest.py").write_text("import sys\n\nsys.exit(0)\n")
     return repository
 
 

@@ -14,9 +14,12 @@ from eggcrate.matrix.example_file import read_examples, upstream_components
 from eggcrate.matrix.examples import examples_of, examples_version
 from eggcrate.matrix.proofs import carry_out
 from eggcrate.matrix.run import Bench
+from eggcrate.matrix.snapshot import has_examples
 from eggcrate.registry.layout import Layout
+from eggcrate.repo.closure import closure
 from eggcrate.repo.monorepo import read_monorepo
 from eggcrate.runtimes.docker import Docker
+from eggcrate.runtimes.protocol import Ending, Result
 from eggcrate.runtimes.sandbox import Sandbox
 from support.compiled import Repo
 from support.images import folder, put_image, symlink
@@ -62,6 +65,9 @@ USE = """
         told = {"kind": kind, "text": Path(table.path).read_text(), "told": table.metadata}
         if way == "badly":
             helper.fail("it went badly")
+        if way == "locked":
+            Path("/eggcrate/outputs").chmod(0)
+            os._exit(0)
         if way == "silently":
             os._exit(0)
         if way != "untold":
@@ -195,7 +201,7 @@ def test_an_example_runs_as_compiled_after_the_one_it_begins_with(
 def test_each_way_to_fail_has_its_reason(repo: Repo, image: tuple[Runtime, str]) -> None:
     """Not the exit code alone: executor output, declared outputs and expectations count too."""
     inputs = GOOD.partition("[expect]")[0]
-    for way in ("badly", "silently", "untold"):
+    for way in ("badly", "silently", "untold", "locked"):
         case(repo, "use", way, f'{inputs}    way = "{way}"\n')
     case(repo, "use", "other", f"{inputs}\n    [expect]\n    Output = {{ kind = 'three' }}\n")
     case(repo, "use", "typo", inputs.replace("kind", "knid"))
@@ -204,6 +210,8 @@ def test_each_way_to_fail_has_its_reason(repo: Repo, image: tuple[Runtime, str])
     found = {proof.name.partition(" ")[2]: proof for proof in prove(repo, "use", image, "two")}
     assert "unfit" not in found
     reasons = {name: proof.reason for name, proof in found.items()}
+    # Who may read everything sees that there is nothing.
+    assert reasons.pop("locked").startswith(("its executor_output.json cannot", "it wrote no exec"))
     assert reasons == {
         "good": "",
         "badly": "it ended with exit code 1: ValueError: it went badly",
@@ -244,6 +252,9 @@ def test_what_cannot_be_compiled_or_read_is_a_proof_that_failed(
         ("[inputs]\ntable = { example = 'make', output = 'x' }", "an input cannot come from"),
         ("[inputs]\ntable = { example = 'make/once' }", "an input cannot come from"),
         ("expects = 1", "did you mean 'expect'"),
+        ("[expect]\nOutput = { kind = { matches = '(' } }", "is no regular expression"),
+        ("[expect.Output]\nkind = { about = 'x' }", "which must be a number"),
+        ("[expect]\nOutput = { within = 1 }", "toml:2: expect.Output has within"),
     ],
 )
 def test_an_example_that_is_not_valid_names_file_and_line(repo: Repo, text: str, says: str) -> None:
@@ -257,6 +268,42 @@ def test_an_example_that_is_not_valid_names_file_and_line(repo: Repo, text: str,
     (repo.root / "components/use/examples/data.csv").write_text("")
     with pytest.raises(ConfigError, match=r"example\.toml does not exist"):
         read_examples(components(repo)["use"], repo.root)
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("good/example.toml", True),
+        ("good/exmaple.toml", True),
+        ("good/inner/example.toml", True),
+        ("good/in.csv", True),
+        ("example.toml", True),
+        ("README.md", False),
+        ("_shared/example.toml", False),
+        (".cache/example.toml", False),
+    ],
+)
+def test_a_misnamed_file_takes_no_proof_away(repo: Repo, path: str, counts: bool) -> None:
+    """Whatever is in a case's folder makes it one, and reading it tells what it lacks."""
+    repo.component("one", {"component.py": "", f"examples/{path}": ""})
+    one = components(repo)["one"]
+    assert has_examples(closure(one, repo.root)) is counts
+    if counts and path != "good/example.toml":
+        with pytest.raises(ConfigError, match=r"does not exist|not in a folder of its own"):
+            read_examples(one, repo.root)
+
+
+def test_a_cell_that_no_example_is_for_says_so(repo: Repo) -> None:
+    """A program of that name stands among its proofs: the second proof is not gone in silence."""
+    path = repo.root / "components/use/examples/good/example.toml"
+    path.write_text("flavours = ['one']\n" + path.read_text())
+    known = components(repo)
+    bench = Bench(runtime=NotImplemented, **EMPTY)
+    cell = Cell(component="use", flavour="two", environment="small")
+    with examples_of(["use"], known, root=repo.root, scratch=repo.root / ".eggcrate") as examples:
+        [program] = examples.programs(known["use"], cell, bench)
+    assert program.name == "examples: none is for flavour two"
+    assert program.judge(Result(ending=Ending.EXITED, exit_code=0))[0] is Outcome.PASSED
 
 
 def test_upstream_components_are_known_without_running(repo: Repo) -> None:

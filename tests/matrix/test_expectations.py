@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eggcrate.matrix.expectations import compare, disagreements
+from eggcrate.matrix.expectations import compare, disagreements, faults
 from eggcrate.pipelines.outputs import Outputs, Produced
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ def test_what_agrees(value: Any, wanted: Any) -> None:
         ({}, {"a": 1}, "x has no a"),
         (1, {"a": 1}, "x is 1, not a table"),
         ([1, 2], [1, 3], "x[1] is 2, not 3"),
+        (1, {"equals": True}, "x is 1, not true"),
+        ([{"a": True}], {"equals": [{"a": 1}]}, "not [{"),
+        (1, {"one-of": [True, 2]}, "x is 1, none of"),
         ([1], [1, 3], "x is [1], not [1, 3]"),
         ("y" * 999, "z", "y …, not"),
     ],
@@ -72,6 +77,43 @@ def test_what_does_not(value: Any, wanted: Any, says: str) -> None:
     """The place, what is there and what was wanted, in a sentence."""
     [told] = compare(value, wanted, "x")
     assert says in told
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"about": "3"}, 'has about = "3", which must be a number'),
+        ({"at-least": True}, "has at-least = true, which must be a number"),
+        ({"a": [{"at-most": []}]}, "has at-most = [], which must be a number"),
+        ({"within": 1}, "has within, which needs about"),
+        ({"one-of": "ab"}, 'has one-of = "ab", which must be a list'),
+        ({"matches": "("}, "which is no regular expression (missing )"),
+        ({"json": {"a": {"matches": 3}}}, "(it must be a text)"),
+    ],
+)
+def test_words_that_cannot_be_judged_are_told_before(wanted: Any, says: str) -> None:
+    """However deep they stand; what is only compared may be anything."""
+    [told] = faults(wanted)
+    assert says in told
+    assert list(faults({"a": {"about": 3, "within": 0.1}, "b": [{"equals": "("}, 1]})) == []
+
+
+@pytest.mark.parametrize(
+    ("member", "says"),
+    [("/etc/passwd", "leads out"), ("loop", "loop|levels"), ("a\0b", "null"), ("pipe", "no file")],
+)
+def test_what_a_member_leads_to_is_told_never_raised(
+    tmp_path: Path, member: str, says: str
+) -> None:
+    """A path that is absolute, a link to itself, no path at all, or a pipe without an end."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "loop").symlink_to("loop")
+    os.mkfifo(folder / "pipe")
+    made = Produced(path=folder, uri="/out/folder", metadata={})
+    outputs = Outputs(parameters={}, artifacts={"it": made})
+    [told] = disagreements(outputs, {"it": {"member": member, "contains": "x"}}, tmp_path)
+    assert re.search(says, told)
 
 
 def test_artifacts_are_looked_into(tmp_path: Path) -> None:
@@ -110,7 +152,7 @@ def test_artifacts_are_looked_into(tmp_path: Path) -> None:
         "text is not the same as folder/in",
         'text does not contain "x"',
         "text.a is [1, 2], not [1]",
-        "../text is a link that leads out of its folder",
+        "../text leads out of its folder",
         "zip has no member out: \"There is no item named 'out' in the archive\"",
         "away has no file; it is gs://bucket/away",
     ]

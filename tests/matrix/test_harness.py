@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from eggcrate.errors import UnsupportedPackageError
+from eggcrate.matrix.harness.mounted import run_cell
+from eggcrate.matrix.harness.mounted.run_cell import ENDED_EARLY, FINISHED, NONE_PASSED
 from eggcrate.matrix.harness_install import _pure, harness_distributions, install_harness
 from eggcrate.packages.poetry_lock import LockedFile, LockedPackage
 from eggcrate.packages.target import Platform, Target
@@ -75,3 +77,44 @@ def test_a_harness_without_pytest_says_so(tmp_path: Path) -> None:
     )
     assert done.returncode == 86
     assert "the test harness cannot start in this image" in done.stderr
+
+
+CELL = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import run_cell
+run_cell.REPO = sys.argv.pop(1)
+sys.exit(run_cell.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "code"),
+    [
+        ("def test_it(): pass", 0),
+        ("import pytest\ndef test_it(): pass\n@pytest.mark.xfail\ndef test_x(): assert 0", 0),
+        ("import pytest\n@pytest.mark.xfail\ndef test_it(): assert 0", NONE_PASSED),
+        ("import pytest\ndef test_it(): pytest.skip('no')", NONE_PASSED),
+        ("import pytest\ndef test_it(): pytest.exit('no', returncode=0)", ENDED_EARLY),
+        (
+            "import pytest\ndef test_a(): pass\ndef test_b(): pytest.exit('no', returncode=0)",
+            ENDED_EARLY,
+        ),
+        ("import os\ndef test_a(): pass\ndef test_b(): os._exit(0)", 0),
+        ("import os\nif os.fork() == 0: os.write(1, b'x'); os._exit(0)\nX = 1", 5),
+    ],
+)
+def test_only_tests_that_passed_to_the_end_are_told(tmp_path: Path, test: str, code: int) -> None:
+    """The line that makes a pass is written when a test passed and none was left out."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_it.py").write_text(test)
+    mounted = Path(run_cell.__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", CELL, str(mounted), str(tmp_path), str(tmp_path / "tests")],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert done.stdout.endswith(f"\n{FINISHED}\n") == (code == 0 and "os._exit" not in test)

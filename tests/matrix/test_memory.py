@@ -104,6 +104,31 @@ def test_what_is_forgotten_is_not_recalled(tmp_path: Path) -> None:
     assert memory.recall({KEY: "one"}) == {}
 
 
+def test_a_note_stands_where_a_pass_was_forgotten(tmp_path: Path) -> None:
+    """This machine knows that the key failed here, until it passes; damaged, it knows nothing."""
+    memory = LocalMemory(tmp_path)
+    assert memory.failed([KEY]) == set()
+    memory.remember([("one", passed())])
+    assert memory.failed([KEY]) == set()
+    memory.forget({KEY: "one"})
+    assert memory.failed([KEY, "b" * 64]) == {KEY}
+    (path,) = tmp_path.rglob("*.json")
+    note = path.read_bytes()
+    path.write_bytes(note[:-5])
+    assert memory.failed([KEY]) == set()
+    path.write_bytes(note)
+    memory.remember([("one", passed())])
+    assert memory.failed([KEY]) == set()
+    assert set(memory.recall({KEY: "one"})) == {KEY}
+
+
+def test_what_cannot_be_written_is_forgotten_all_the_same(tmp_path: Path) -> None:
+    """Where there is no room for a note the pass is gone, and the run goes on."""
+    (tmp_path / "proofs").write_text("in the way")
+    LocalMemory(tmp_path).forget({KEY: "one"})
+    assert not LocalMemory(tmp_path).recall({KEY: "one"})
+
+
 class Far:
     """Another memory, which counts how often it is asked."""
 
@@ -147,12 +172,42 @@ def test_a_farther_memory_is_told_at_the_end_and_asked_for_the_rest(tmp_path: Pa
     assert not yours.recall({KEY: "one"})
 
 
+def test_of_what_failed_here_no_farther_memory_is_asked(tmp_path: Path) -> None:
+    """What it says is not believed, whether or not it could be told."""
+    far = Far()
+    far.kept[KEY] = passed()
+    near = LocalMemory(tmp_path)
+    near.forget({KEY: "one"})
+    mine = Memories(near, far)
+    assert mine.recall({KEY: "one"}) == {}
+    assert not far.asked
+    mine.remember([("one", passed())])
+    assert set(mine.recall({KEY: "one"})) == {KEY}
+
+
+@pytest.mark.parametrize("first", ["pass", "failure"])
+def test_of_two_cells_with_one_key_both_must_pass(first: str, tmp_path: Path) -> None:
+    """Whichever of them ends first, nothing is remembered when the other failed."""
+    far = Far()
+    mine = Memories(LocalMemory(tmp_path), far)
+    steps = [
+        lambda: mine.remember([("one", passed())]),
+        lambda: mine.forget({KEY: "one"}),
+    ]
+    for step_ in steps if first == "pass" else reversed(steps):
+        step_()
+    mine.share()
+    assert not far.kept
+    assert not Memories(LocalMemory(tmp_path), far).recall({KEY: "one"})
+
+
 def test_no_memory_remembers_nothing() -> None:
     """Neither here nor later."""
     nothing = Memories(NoMemory())
     nothing.remember([("one", passed())])
     assert nothing.recall({KEY: "one"}) == {}
     nothing.forget({KEY: "one"})
+    assert NoMemory().failed([KEY]) == set()
 
 
 def step(**fields: object) -> Component:

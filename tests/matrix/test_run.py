@@ -10,14 +10,15 @@ import pytest
 from eggcrate.errors import BuildError, StoreError
 from eggcrate.matrix.budget import Budget, available_memory, side_by_side
 from eggcrate.matrix.cells import Cell, CellResult, Outcome
-from eggcrate.matrix.judge import judge
+from eggcrate.matrix.harness.mounted.run_cell import FINISHED
 from eggcrate.matrix.proofs import Program
 from eggcrate.matrix.run import Bench, command_of, limits_of, prove, prove_all
 from eggcrate.repo.values import Component
 from eggcrate.runtimes import cgroup
 from eggcrate.runtimes.protocol import Command, Ending, Limits, Result, UnpackedImage
 
-GOOD = Result(ending=Ending.EXITED, exit_code=0, seconds=1.5, memory_peak=5, output="1 passed\n")
+PASSED = f"1 passed\n\n{FINISHED}\n"
+GOOD = Result(ending=Ending.EXITED, exit_code=0, seconds=1.5, memory_peak=5, output=PASSED)
 BAD = Result(ending=Ending.EXITED, exit_code=1, seconds=2.0, memory_peak=9, output="1 failed\n")
 
 
@@ -310,52 +311,6 @@ def test_memory_that_cells_may_have_is_within_what_a_container_has(
     assert whole > 1 << 20
     monkeypatch.setattr(cgroup, "headroom", lambda: 1 << 20)
     assert available_memory() == 1 << 20
-
-
-SUMMARY = "=========== short test summary info ===========\n"
-
-
-@pytest.mark.parametrize(
-    ("code", "output", "reason"),
-    [
-        (1, "FAILED printed by a test\n", "its tests ended with exit code 1"),
-        (
-            1,
-            (
-                f"FAILED printed\n{SUMMARY}FAILED components/x/tests/test_x.py::test_a - Bad\n"
-                "FAILED components/x/tests/test_x.py::test_b - Bad\n"
-            ),
-            "test_x.py::test_a - Bad (and 1 more)",
-        ),
-        (
-            2,
-            f"E   SyntaxError: invalid syntax\n{SUMMARY}ERROR components/x/tests/test_x.py\n",
-            "test_x.py - SyntaxError: invalid syntax",
-        ),
-        (4, "ERROR: usage: x\n", "usage: x"),
-        (4, "", "pytest could not start its tests"),
-        (
-            4,
-            (
-                "ImportError while loading conftest '/eggcrate/repo/components/conftest.py'.\n"
-                "E   ModuleNotFoundError: No module named 'x'\n"
-            ),
-            "components/conftest.py cannot be imported: ModuleNotFoundError: No module named 'x'",
-        ),
-        (5, "", "its tests folder holds no test"),
-        (3, "INTERNALERROR> ...", "its tests ended with exit code 3"),
-    ],
-)
-def test_the_reason_is_what_pytest_says_last(code: int, output: str, reason: str) -> None:
-    """Pytest's exit codes and summary, never what a test has printed, make the reason."""
-    result = Result(ending=Ending.EXITED, exit_code=code, output=output)
-    assert judge(result) == (Outcome.FAILED, reason)
-
-
-def test_a_harness_that_cannot_start_is_not_the_components_fault() -> None:
-    """Its exit code is a word of its own: broken."""
-    result = Result(ending=Ending.EXITED, exit_code=86, output="")
-    assert judge(result)[0] is Outcome.BROKEN
 
 
 def prove_everything(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from eggcrate.matrix.cells import Cell
 from eggcrate.matrix.session import Matrix, Selection, decide
 from eggcrate.repo.monorepo import read_monorepo
 from support.repository import Package, Repository, make_repository
@@ -71,6 +73,16 @@ def test_a_component_without_a_home_is_told(repository: Repository) -> None:
     assert matrix.homeless == ("a",)
     assert not matrix.errors
     assert decided(repository, components=("a",)).homeless == ("a",)
+
+
+def test_a_selection_covers_cells_wherever_they_come_from() -> None:
+    """Those of published images by the name of their environment."""
+    asked = Selection(components=("a",), environments=("two",), flavours=("", "x"))
+    covered = Cell(component="a", flavour="x", environment="two@stable")
+    assert asked.covers(covered)
+    assert Selection().covers(covered)
+    for other in ({"component": "b"}, {"flavour": "y"}, {"environment": "one@stable"}):
+        assert not asked.covers(replace(covered, **other))
 
 
 def test_an_environment_that_cannot_be_read_stops_no_other(repository: Repository) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eggcrate.errors import CompileError
-from eggcrate.pipelines.compile import Place, placed
+from eggcrate.pipelines.compile import Compiled, Place, compile_components, placed
+from eggcrate.repo.monorepo import read_monorepo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +209,19 @@ def test_one_that_cannot_be_compiled_does_not_stop_the_others(repo: Repo) -> Non
     repo.component("exits", {"component.py": "import sys\nsys.exit(3)\n"})
     assert repo.compiled("hello").definition["executorLabel"] == "exec-hello"
     assert "SystemExit" in repo.refused("exits")
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_one_that_ends_the_process_does_not_stop_the_others(repo: Repo, code: int) -> None:
+    """``os._exit`` while a component is imported: its name, its code, and the others compiled."""
+    repo.component("hello", {"component.py": HELLO.replace("\n    ", "\n")})
+    repo.component("dies", {"component.py": f"import os\nos._exit({code})\n"})
+    components = read_monorepo(repo.root).components.values()
+    found = compile_components(components, repo.root)
+    assert isinstance(found["hello"], Compiled)
+    told = str(found["dies"])
+    assert "components/dies/component.py ended the process that imports it" in told
+    assert f"exit code {code}" in told
 
 
 def test_importing_eggcrate_is_cheap_and_imports_no_kfp() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,6 +137,25 @@ def written(folder: Path, **changes: Any) -> None:
     (folder / "executor_output.json").write_text(json.dumps(told | changes))
 
 
+def leading(folder: Path, uri: str) -> None:
+    written(folder, artifacts={"model": {"artifacts": [{"uri": uri}]}})
+
+
+def piped(folder: Path) -> None:
+    (folder / "executor_output.json").unlink()
+    os.mkfifo(folder / "executor_output.json")
+
+
+def test_a_path_with_two_slashes_is_the_same(tmp_path: Path) -> None:
+    """As it is where the task ran."""
+    written(tmp_path)
+    told = json.loads((tmp_path / "executor_output.json").read_text())
+    told["artifacts"]["model"]["artifacts"][0]["uri"] = "/out//model"
+    (tmp_path / "executor_output.json").write_text(json.dumps(told))
+    found = read_outputs(DEFINITION, tmp_path, "/out")
+    assert found.artifacts["model"].path == tmp_path / "model"
+
+
 def test_all_that_is_declared_is_read(tmp_path: Path) -> None:
     """A parameter's own file counts as its value; metrics may be metadata alone."""
     written(tmp_path, parameterValues={"rows": 3})
@@ -176,9 +196,12 @@ def linked(name: str) -> Callable[[Path], None]:
         (lambda folder: written(folder, artifacts=[]), "is not an executor output"),
         (lambda folder: (folder / "executor_output.json").write_text("{"), "cannot be read"),
         (lambda folder: (folder / "flag").write_text("perhaps"), "flag cannot be read"),
-        (linked("model"), "model is a link that leads out"),
-        (linked("flag"), "flag is a link that leads out"),
-        (linked("executor_output.json"), "json is a link that leads out"),
+        (lambda folder: leading(folder, "/out/../model"), "leads out"),
+        (lambda folder: leading(folder, "/out/a\0b"), "leads nowhere"),
+        (piped, "executor_output.json is no file"),
+        (linked("model"), "model leads out"),
+        (linked("flag"), "flag leads out"),
+        (linked("executor_output.json"), "json leads out"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(

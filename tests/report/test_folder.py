@@ -85,6 +85,26 @@ def test_the_next_run_compares(tmp_path: Path) -> None:
     }
 
 
+def test_what_was_not_good_is_carried_over(tmp_path: Path) -> None:
+    """Where a run was not about a cell, which failed before, the document still says so."""
+    first = session_of(
+        *(result(name, "x", Outcome.FAILED, seconds=1.0) for name in "abc"),
+        result("good", "x", Outcome.PASSED, seconds=1.0),
+    )
+    write_all(first, tmp_path, read_blob=reader({}))
+    second = session_of(result("a", "x", Outcome.PASSED, seconds=1.0))
+    for _ in range(2):
+        write_all(second, tmp_path, read_blob=reader({}), unasked=lambda one: one.component != "c")
+        document = json.loads((tmp_path / "matrix.json").read_text())
+        assert [(one["component"], one["outcome"]) for one in document["cells"]] == [
+            *(("a", "passed"), ("b", "not-selected")),
+        ]
+        assert document["totals"] == {"passed": 1, "not-selected": 1}
+        assert read_previous(tmp_path)[cell("b", "x")].outcome is Outcome.FAILED
+    write_all(second, tmp_path, read_blob=reader({}))
+    assert set(read_previous(tmp_path)) == {cell("a", "x")}
+
+
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"cells": 1}', '{"cells": [{"component": "a"}]}', '{"cells": [1]}']
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.matrix import proving, workbench
+from eggcrate.matrix.harness.mounted.run_cell import FINISHED
 from eggcrate.runtimes import choose
 from eggcrate.runtimes.protocol import Command, Ending, Result, UnpackedImage
 from support.published import fill_store
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., tuple[int, str, str]]
 
-GOOD = Result(ending=Ending.EXITED, exit_code=0, seconds=1.5, memory_peak=5, output="1 passed\n")
+PASSED = f"1 passed\n\n{FINISHED}\n"
+GOOD = Result(ending=Ending.EXITED, exit_code=0, seconds=1.5, memory_peak=5, output=PASSED)
 BAD = Result(ending=Ending.EXITED, exit_code=1, seconds=2.0, memory_peak=9, output="1 failed\n")
 Name = tuple[str, str]
 """Component and environment."""

@@ -82,10 +82,16 @@ class RegistryServer:
         folder: for its data, configuration and log.
         extra: more of its configuration, as lines of YAML.
         tls: a certificate and its key; plain HTTP without.
+        delete: delete what it is asked to; by default registries do not.
     """
 
     def __init__(
-        self, folder: Path, extra: str = "", *, tls: tuple[Path, Path] | None = None
+        self,
+        folder: Path,
+        extra: str = "",
+        *,
+        tls: tuple[Path, Path] | None = None,
+        delete: bool = True,
     ) -> None:
         self._program = shutil.which("docker-registry") or ""
         if not self._program:
@@ -100,7 +106,7 @@ class RegistryServer:
             "version: 0.1\nlog: {level: error}\n"
             # With a secret of its own each start would forget the uploads under way.
             f"http: {{addr: {self.address}, secret: eggcrate-tests{secure}}}\n"
-            "storage:\n  delete: {enabled: true}\n"
+            f"storage:\n  delete: {{enabled: {str(delete).lower()}}}\n"
             f"  filesystem: {{rootdirectory: {folder}/data}}\n"
             f"{extra}"
         )

@@ -13,11 +13,14 @@ from eggcrate.cli.build import add_locked, workshop
 from eggcrate.cli.matrix_parts import (
     Parts,
     Terminal,
+    failed_before,
     only_affected,
+    only_failed,
     part_of,
     released,
     selection,
     tell_durations,
+    unasked,
 )
 from eggcrate.cli.plan import add_registry
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     import argparse
 
     from eggcrate.cli.context import Context
-    from eggcrate.matrix.session import Matrix, Session
+    from eggcrate.matrix.session import Matrix, Selection, Session
     from eggcrate.registry.remote import Remote
 
 
@@ -94,14 +97,16 @@ def _add_selection(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--failed", action="store_true", help="only what was not good last time")
     verb.add_argument(
-        "--shard", metavar="N/OF", help="only this part, such as 2/8; parts take about as long"
+        "--shard",
+        metavar="N/OF",
+        help="only this part, such as 2/8, of all that is selected by name; parts have about as "
+        "many cells",
     )
     verb.add_argument(
         "--durations",
         type=Path,
         metavar="matrix.json",
-        help="with --shard: divide by these, the same on all machines "
-        "(default: what this machine remembers)",
+        help="with --shard: parts that take about as long, by these; give all machines the same",
     )
 
 
@@ -137,62 +142,80 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _run(arguments: argparse.Namespace, context: Context, remote: Remote | None) -> int:
+    asked = selection(arguments, context)
+    failed = failed_before(arguments, context)
     matrix = decide(
         context.monorepo,
-        selection(arguments, context),
+        asked,
         cache=context.settings.cache,
         pip=lambda: context.pip,
         released=released(arguments, context, remote),
     )
     for warning in matrix.warnings:
         context.progress.warn(warning)
+    parts = Parts.of(arguments, context, remote)
+    some = bool(matrix.cells)
+    matrix = part_of(matrix, arguments, context, parts)
+    if arguments.failed:
+        matrix = only_failed(matrix, failed, asked)
     if not (arguments.list or arguments.json):
         for error in matrix.errors.values():
-            context.progress.info(f"error: {error.what}")
-    parts = Parts.of(arguments, context, remote)
+            context.progress.info(f"error: {error}" if arguments.failed else f"error: {error.what}")
     if arguments.affected and (arguments.list or arguments.base):
         matrix = only_affected(matrix, arguments, context, parts)
     if arguments.list:
         return _list(matrix, arguments, context)
     if not matrix.cells:
-        return _nothing(matrix, arguments, context)
-    return _prove(matrix, arguments, context, parts)
+        return _nothing(matrix, arguments, context, some=some)
+    return _prove(matrix, asked, arguments, context, parts)
 
 
-def _prove(matrix: Matrix, arguments: argparse.Namespace, context: Context, parts: Parts) -> int:
-    options = parts.options
-    cells = part_of(matrix.cells, arguments, context, options.durations)
+def _prove(
+    matrix: Matrix,
+    asked: Selection,
+    arguments: argparse.Namespace,
+    context: Context,
+    parts: Parts,
+) -> int:
     with contextlib.closing(Terminal(context.progress, matrix.grid.incompatible)) as watch:
         session = carry_out(
             matrix,
-            cells,
+            matrix.cells,
             root=context.root,
             workshop=workshop(context, locked=arguments.locked),
             runtime=functools.partial(parts.runtime, tell=watch.runtime),
             limits=parts.limits,
             memory=parts.memory,
             link=parts.link,
-            options=options,
+            options=parts.options,
             watch=watch,
         )
     for result in session.disagreements:
         context.progress.warn(f"{result.cell}: {result.reason}")
-    if not arguments.shard and not arguments.no_memory:
+    if not arguments.no_memory:
         tell_durations(session.results, context)
-    _report(session, arguments, context)
+    _report(session, asked, arguments, context)
     if arguments.coverage:
         _coverage(session, context)
     return EXIT_OK if session.good else EXIT_FAILURE
 
 
-def _report(session: Session, arguments: argparse.Namespace, context: Context) -> None:
+def _report(
+    session: Session, asked: Selection, arguments: argparse.Namespace, context: Context
+) -> None:
     folder = context.root / report.FOLDER
     found = suggestions_of(
         session,
         read_blob=context.store.read_blob,
         provided=functools.partial(provided_modules, cache=context.settings.cache),
     )
-    write_all(session, folder, read_blob=context.store.read_blob, suggestions=found)
+    write_all(
+        session,
+        folder,
+        read_blob=context.store.read_blob,
+        suggestions=found,
+        unasked=unasked(session.matrix, arguments, asked),
+    )
     if arguments.json:
         context.progress.status("")
         print((folder / "matrix.json").read_text(), end="")
@@ -221,11 +244,23 @@ def _list(matrix: Matrix, arguments: argparse.Namespace, context: Context) -> in
     return EXIT_FAILURE if matrix.errors or matrix.homeless else EXIT_OK
 
 
-def _nothing(matrix: Matrix, arguments: argparse.Namespace, context: Context) -> int:
-    """Tell why there is nothing to prove: that is not a proof of anything."""
-    if (arguments.failed or arguments.affected) and matrix.grid.cells:
-        told = "failed the last time" if arguments.failed else "is affected"
-        context.progress.info(f"nothing that was asked for {told}")
+def _nothing(matrix: Matrix, arguments: argparse.Namespace, context: Context, *, some: bool) -> int:
+    """Tell why there is nothing to prove: that is not a proof of anything.
+
+    Args:
+        matrix: without cells.
+        arguments: the command line.
+        context: where to tell it.
+        some: whether cells were left out for what this machine knows, or are in other parts.
+    """
+    if some or (arguments.failed and matrix.errors):
+        where = f"in part {arguments.shard} nothing" if arguments.shard else "nothing"
+        told = "is to be proven"
+        if arguments.failed:
+            told = "failed the last time" + " and is there" * bool(matrix.errors)
+        elif arguments.affected:
+            told = "is affected"
+        context.progress.info(f"{where} that was asked for {told}")
         if arguments.json:
             context.show_json(SCHEMA, report.document(matrix, ()))
         return EXIT_FAILURE if matrix.errors or matrix.homeless else EXIT_OK

@@ -14,7 +14,7 @@ from eggcrate.matrix.cells import Outcome
 from eggcrate.matrix.memory import LocalMemory, Memories, NoMemory
 from eggcrate.matrix.proving import Options, unproven
 from eggcrate.matrix.released import InUse, in_use
-from eggcrate.matrix.selection import explain, failed_cells
+from eggcrate.matrix.selection import explain, failed_cells, missing
 from eggcrate.matrix.session import Limits, Selection
 from eggcrate.matrix.shard import (
     Shard,
@@ -123,7 +123,7 @@ def _durations(arguments: argparse.Namespace, context: Context) -> Mapping[str, 
 
 
 def tell_durations(results: Iterable[CellResult], context: Context) -> None:
-    """Remember how long cells took. Not of a part: the other parts must divide as it did."""
+    """Remember how long cells took, to begin with the longest the next time."""
     seconds = {
         str(result.cell): result.seconds
         for result in results
@@ -133,22 +133,49 @@ def tell_durations(results: Iterable[CellResult], context: Context) -> None:
 
 
 def part_of(
-    cells: Sequence[Cell],
-    arguments: argparse.Namespace,
-    context: Context,
-    durations: Mapping[str, float],
-) -> tuple[Cell, ...]:
-    """The cells of the shard that is asked for; without one all of them."""
+    matrix: Matrix, arguments: argparse.Namespace, context: Context, parts: Parts
+) -> Matrix:
+    """A matrix of the shard that is asked for; without one all of it.
+
+    Of what machines may differ in nothing counts: so this comes before the cells are left out
+    that one of them remembers, as passed or as failed, and durations are those it is given.
+    """
     if not arguments.shard:
-        return tuple(cells)
+        return matrix
     shard = Shard.parse(arguments.shard)
-    parts = divide(cells, durations, shard.count)
-    mine = parts[shard.number - 1]
+    durations = parts.options.durations if arguments.durations else {}
+    divided = divide(matrix.cells, durations, shard.count)
+    mine = divided[shard.number - 1]
     context.progress.info(
-        f"shard {shard}: {len(mine)} of {len(cells)} cells, division {fingerprint(parts)} "
-        "(the same on every machine that leaves no cell out)"
+        f"shard {shard}: {len(mine)} of {len(matrix.cells)} cells, division "
+        f"{fingerprint(divided)} (the same for each part of one whole)"
     )
-    return mine
+    return replace(matrix, cells=mine)
+
+
+def failed_before(arguments: argparse.Namespace, context: Context) -> frozenset[Cell]:
+    """The cells that were not good when they were last proven, when they are asked for."""
+    if not arguments.failed:
+        return frozenset()
+    return failed_cells(context.root / report.FOLDER / "matrix.json")
+
+
+def only_failed(matrix: Matrix, failed: frozenset[Cell], asked: Selection) -> Matrix:
+    """A matrix of cells that failed; that one is not there any more is an error."""
+    gone = missing({cell for cell in failed if asked.covers(cell)}, matrix)
+    cells = tuple(cell for cell in matrix.cells if cell in failed)
+    return replace(matrix, cells=cells, errors={**matrix.errors, **gone})
+
+
+def unasked(
+    matrix: Matrix, arguments: argparse.Namespace, asked: Selection
+) -> Callable[[Cell], bool]:
+    """Tells of a cell that is not in the matrix whether that is only for what was asked."""
+    # What could not be looked at may have held it.
+    unsure = bool(matrix.errors or matrix.warnings)
+    return lambda cell: (
+        unsure or not asked.covers(cell) or ("@" in cell.environment and not arguments.released)
+    )
 
 
 def selection(arguments: argparse.Namespace, context: Context) -> Selection:
@@ -175,9 +202,6 @@ def selection(arguments: argparse.Namespace, context: Context) -> Selection:
         components=tuple(arguments.component),
         environments=tuple(arguments.environment),
         flavours=tuple(arguments.flavour),
-        cells=failed_cells(context.root / report.FOLDER / "matrix.json")
-        if arguments.failed
-        else None,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import ConfigError
+from eggcrate.matrix.expectations import faults
 from eggcrate.repo.document import Table
 
 if TYPE_CHECKING:
@@ -69,8 +70,19 @@ def read_examples(component: Component, root: Path) -> tuple[Example, ...]:
     folder = root / "components" / component.name / "examples"
     if not folder.is_dir():
         return ()
-    cases = sorted(path for path in folder.iterdir() if path.is_dir())
-    return tuple(_read(component, path) for path in cases if not path.name.startswith((".", "_")))
+    if (folder / FILE).exists():
+        raise ConfigError(
+            f"{folder / FILE} is not in a folder of its own",
+            why="each folder in examples/ is a case, and its name is the case's",
+            hint=f"move it to examples/CASE/{FILE}",
+        )
+    cases = sorted(path for path in folder.iterdir() if path.is_dir() and is_case(path.name))
+    return tuple(_read(component, path) for path in cases)
+
+
+def is_case(name: str) -> bool:
+    """Whether a folder in ``examples/`` is a case, by its name."""
+    return not name.startswith((".", "_"))
 
 
 def upstream_components(
@@ -170,6 +182,7 @@ def _read(component: Component, path: Path) -> Example:
         expect=file.table("expect").data,
     )
     _check_origins(example, file.table("inputs"))
+    _check_expectations(example, file.table("expect"))
     return example
 
 
@@ -179,3 +192,9 @@ def _check_origins(example: Example, inputs: Table) -> None:
             upstream_of(value)
         except ConfigError as error:
             raise inputs.error(name, error.what, hint=error.hint) from None
+
+
+def _check_expectations(example: Example, expect: Table) -> None:
+    for name, wanted in example.expect.items():
+        for problem in faults(wanted):
+            raise expect.error(name, problem)

@@ -88,9 +88,21 @@ def beside(example: Example, name: str, value: Any) -> InputArtifact:
             f'{name} = {{ example = "component/case", output = "name" }}',
         )
     path = example.path / file
-    if ".." in PurePosixPath(file).parts or not path.exists():
+    inside = PurePosixPath(file)
+    if inside.is_absolute() or ".." in inside.parts or not path.exists():
         raise ConfigError(f"{example}: there is no {file} beside its example.toml")
     return InputArtifact(path=path, metadata=metadata, name=path.name)
+
+
+def noting(name: str, limits: Limits) -> Program:
+    """A program that does nothing and passes: its name stands in the report."""
+    return Program(
+        name=name,
+        command=Command(argv=(PYTHON, "-c", ""), limits=limits),
+        judge=lambda result: (
+            (Outcome.PASSED, "") if result.ending is Ending.EXITED else judge(result)
+        ),
+    )
 
 
 def telling(name: str, error: EggcrateError, limits: Limits) -> Program:

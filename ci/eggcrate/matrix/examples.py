@@ -8,6 +8,7 @@ component's example; that one is run first, in the same image, once for all cell
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import shutil
 import tempfile
@@ -26,8 +27,9 @@ from eggcrate.matrix.example_file import (
     upstream_of,
     with_flavour,
 )
-from eggcrate.matrix.example_task import EndedBadly, beside, read, taken, telling
+from eggcrate.matrix.example_task import EndedBadly, beside, noting, read, taken, telling
 from eggcrate.matrix.expectations import disagreements
+from eggcrate.matrix.keys import sources_digest
 from eggcrate.matrix.proofs import Program, carry_out
 from eggcrate.matrix.run import limits_of
 from eggcrate.pipelines.bundle import boot_program
@@ -47,20 +49,35 @@ if TYPE_CHECKING:
     from eggcrate.repo.values import Component
     from eggcrate.runtimes.protocol import Limits, Result
 
-VERSION = 1
-"""Raised whenever an example would be run or judged in another way."""
+VERSION = 2
+"""Raised whenever an example would be run or judged in another way, by a change that none of
+:data:`JUDGES` shows."""
+JUDGES = (
+    *(f"matrix.{name}" for name in ("example_file", "example_task", "examples", "expectations")),
+    *(f"matrix.{name}" for name in ("judge", "proofs", "run")),
+    *(f"pipelines.{name}" for name in ("absent", "authoring", "boot", "bundle", "compile")),
+    *(f"pipelines.{name}" for name in ("executor", "inside", "kfp_component", "launch")),
+    *(f"pipelines.{name}" for name in ("outputs", "run", "worker")),
+)
+"""Modules that decide what an example runs, and what its ending means."""
 _TOLD = 20_000
 """Characters of another program's output that are passed on."""
 
 
+@functools.cache
 def examples_version() -> str:
     """Identity of all that runs examples beside the component's own files; part of a cell's key.
 
     Raises:
         CompileError: kfp is not installed.
     """
-    parts = f"{VERSION}\0{boot_program()}\0{executor_version()}"
+    parts = f"{VERSION}\0{boot_program()}\0{executor_version()}\0{sources_digest(_judges())}"
     return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _judges() -> list[Path]:
+    room = Path(__file__).parent.parent
+    return [room.joinpath(*name.split(".")).with_suffix(".py") for name in JUDGES]
 
 
 @contextlib.contextmanager
@@ -123,11 +140,11 @@ class Examples:
         found = self._read.get(component.name, ())
         if isinstance(found, EggcrateError):
             return (telling("examples", found, _limits(component, bench)),)
-        return tuple(
-            self._program(example, cell, bench)
-            for example in found
-            if not example.flavours or cell.flavour in example.flavours
-        )
+        fit = [one for one in found if not one.flavours or cell.flavour in one.flavours]
+        if found and not fit:
+            name = f"examples: none is for flavour {cell.flavour or 'none'}"
+            return (noting(name, _limits(component, bench)),)
+        return tuple(self._program(example, cell, bench) for example in fit)
 
     def _take(self, name: str, root: Path) -> None:
         """Read a component's examples and copy their files: plain modes, and safe from edits."""
@@ -156,6 +173,9 @@ class Examples:
             task = self._task(example, cell, bench)
         except EggcrateError as error:
             return telling(name, error, _limits(component, bench))
+        except Exception as error:  # whatever it is: one odd value must not end all other cells
+            what = f"{example} cannot be run: {type(error).__name__}: {error}"
+            return telling(name, ConfigError(what), _limits(component, bench))
         wanted = with_flavour(dict(example.expect), self._flavour(example, cell))
 
         def judged(result: Result) -> tuple[Outcome, str]:
@@ -165,8 +185,7 @@ class Examples:
             except EndedBadly as error:
                 return error.outcome, error.reason
             finally:  # another attempt begins with an empty folder
-                remove_tree(task.folder)
-                task.folder.mkdir()
+                _empty(task.folder)
 
         return Program(name=name, command=task.command, judge=judged)
 
@@ -261,6 +280,13 @@ class Examples:
     def _flavour(self, example: Example, cell: Cell) -> str:
         known = self._components[example.component].flavours
         return cell.flavour if cell.flavour in known else ""
+
+
+def _empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)  # whatever mode a task gave it
+    remove_tree(folder)
+    folder.mkdir(exist_ok=True)
 
 
 def _any(found: tuple[Example, ...] | EggcrateError) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import TaskOutputError
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 VALUE_WORDS = ("equals", "about", "within", "at-least", "at-most", "one-of", "matches")
 ARTIFACT_WORDS = ("metadata", "member", "same-as", "contains", "json")
+_NUMBERS = ("about", "within", "at-least", "at-most")
 _CLOSE = 1e-6
 _LONGEST = 200
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 def disagreements(outputs: Outputs, expect: Mapping[str, Any], beside: Path) -> list[str]:
@@ -47,6 +50,37 @@ def disagreements(outputs: Outputs, expect: Mapping[str, Any], beside: Path) -> 
             known = ", ".join([*outputs.parameters, *outputs.artifacts]) or "none"
             found.append(f"there is no output {name}; there are: {known}")
     return found
+
+
+def faults(wanted: Any) -> Iterator[str]:
+    """What is wrong with how an expectation is written, however deep; each in a sentence."""
+    if isinstance(wanted, dict) and wanted and set(wanted) <= set(VALUE_WORDS):
+        for word in _NUMBERS:
+            if word in wanted and not _is_number(wanted[word]):
+                yield f"has {word} = {_short(wanted[word])}, which must be a number"
+        if "within" in wanted and "about" not in wanted:
+            yield "has within, which needs about"
+        if not isinstance(wanted.get("one-of", []), list):
+            yield f"has one-of = {_short(wanted['one-of'])}, which must be a list"
+        if (problem := _no_pattern(wanted.get("matches", ""))) is not None:
+            yield (
+                f"has matches = {_short(wanted['matches'])}, which is no regular expression"
+                f" ({problem})"
+            )
+        return
+    if isinstance(wanted, dict | list):
+        for inner in wanted.values() if isinstance(wanted, dict) else wanted:
+            yield from faults(inner)
+
+
+def _no_pattern(text: Any) -> str | None:
+    if not isinstance(text, str):
+        return "it must be a text"
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    return None
 
 
 def compare(value: Any, wanted: Any, where: str) -> Iterator[str]:
@@ -76,16 +110,16 @@ def compare(value: Any, wanted: Any, where: str) -> Iterator[str]:
 
 
 def _by_words(value: Any, wanted: Mapping[str, Any], where: str) -> Iterator[str]:
-    if "equals" in wanted and value != wanted["equals"]:
+    if "equals" in wanted and not _same(value, wanted["equals"]):
         yield f"{where} is {_short(value)}, not {_short(wanted['equals'])}"
-    if "one-of" in wanted and value not in wanted["one-of"]:
+    if "one-of" in wanted and not any(_same(value, one) for one in wanted["one-of"]):
         yield f"{where} is {_short(value)}, none of {_short(wanted['one-of'])}"
     if "matches" in wanted and not re.search(str(wanted["matches"]), str(value)):
         yield f"{where} is {_short(value)}, which does not match {wanted['matches']}"
     numbers = [word for word in ("about", "at-least", "at-most") if word in wanted]
     if not numbers:
         return
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not _is_number(value):
         yield f"{where} is {_short(value)}, not a number"
         return
     if "about" in wanted:
@@ -96,6 +130,21 @@ def _by_words(value: Any, wanted: Mapping[str, Any], where: str) -> Iterator[str
         yield f"{where} is {value}, less than {wanted['at-least']}"
     if "at-most" in wanted and not value <= wanted["at-most"]:
         yield f"{where} is {value}, more than {wanted['at-most']}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    """Whether they are equal; true is not 1, however deep."""
+    if isinstance(value, dict) and isinstance(wanted, dict):
+        return value.keys() == wanted.keys() and all(
+            _same(value[key], wanted[key]) for key in value
+        )
+    if isinstance(value, list) and isinstance(wanted, list):
+        return len(value) == len(wanted) and all(map(_same, value, wanted))
+    return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)
 
 
 def _artifact(artifact: Produced, wanted: Any, name: str, beside: Path) -> Iterator[str]:
@@ -130,18 +179,24 @@ def _content(artifact: Produced, member: str, name: str) -> bytes:
     path = artifact.path
     if path is None:
         raise TaskOutputError(f"{name} has no file; it is {artifact.uri}")
-    if member and path.is_dir():
-        path = safely(path / member, path)
-    elif member:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(member)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise TaskOutputError(f"{name} has no member {member}: {error}") from error
     try:
+        if member and path.is_dir():
+            path = safely(path / member, path)
+        elif member:
+            return _zipped(path, member, name)
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise TaskOutputError(f"{name} is no file{' there: ' + member if member else ''}")
         return path.read_bytes()
     except OSError as error:
         raise TaskOutputError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _zipped(path: Path, member: str, name: str) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(member)
+    except (OSError, KeyError, RuntimeError, ValueError, EOFError, *_DAMAGED) as error:
+        raise TaskOutputError(f"{name} has no member {member}: {error}") from error
 
 
 def _short(value: Any) -> str:

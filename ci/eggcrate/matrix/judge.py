@@ -8,7 +8,12 @@ import signal
 from typing import TYPE_CHECKING
 
 from eggcrate.matrix.cells import Outcome
-from eggcrate.matrix.harness.mounted.run_cell import HARNESS_BROKEN
+from eggcrate.matrix.harness.mounted.run_cell import (
+    ENDED_EARLY,
+    FINISHED,
+    HARNESS_BROKEN,
+    NONE_PASSED,
+)
 from eggcrate.runtimes.protocol import Ending
 
 if TYPE_CHECKING:
@@ -26,7 +31,7 @@ def judge(result: Result, *, arguments: tuple[str, ...] = ()) -> tuple[Outcome, 
     """The outcome that a program's ending means, with the reason.
 
     Args:
-        result: from the runtime.
+        result: from the runtime; with the line in its output that the harness ends with.
         arguments: what was passed on to pytest: they may leave no test.
     """
     match result.ending:
@@ -44,19 +49,27 @@ def judge(result: Result, *, arguments: tuple[str, ...] = ()) -> tuple[Outcome, 
 
 def _judge_exit(result: Result, arguments: tuple[str, ...]) -> tuple[Outcome, str]:
     match result.exit_code:
-        case 0:
+        case 0 if FINISHED in result.output:
             return Outcome.PASSED, ""
         case code if code == HARNESS_BROKEN:
             return Outcome.BROKEN, "the test harness cannot start in this image"
+    return Outcome.FAILED, _why(result, shlex.join(arguments))
+
+
+def _why(result: Result, given: str) -> str:
+    match result.exit_code:
+        case code if code in {0, ENDED_EARLY}:
+            return "its program ended before its tests did"
+        case code if code == NONE_PASSED:
+            why = "none of its tests passed: each was skipped, or failed as expected"
+            return f"{why} (with {given})" if given else why
         case code if code == _NO_TESTS:
-            given = shlex.join(arguments)
-            why = f"no test is left by {given}" if given else "its tests folder holds no test"
-            return Outcome.FAILED, why
+            return f"no test is left by {given}" if given else "its tests folder holds no test"
         case code if code == _USAGE:
-            return Outcome.FAILED, _usage(result.output)
+            return _usage(result.output)
     told = _summary(result.output)
     reason = told[0] if told else f"its tests ended with exit code {result.exit_code}"
-    return Outcome.FAILED, reason + (f" (and {len(told) - 1} more)" if len(told) > 1 else "")
+    return reason + (f" (and {len(told) - 1} more)" if len(told) > 1 else "")
 
 
 def _summary(output: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Passes that are remembered, by the key of their cell: on this machine, and in the registry.
 
-A cell that failed is never remembered: it is run again. What is remembered is sealed, and read
-again only under its own key, so that a damaged record is no record.
+A cell that failed is never remembered: it is run again, also when another machine says that it
+passed. What is remembered is sealed, and read again only under its own key, so that a damaged
+record is no record.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from eggcrate.matrix.cells import CellResult, Outcome, Proof
 from eggcrate.matrix.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from eggcrate.matrix.cells import Cell
 
 SCHEMA = "eggcrate.proof/1"
+_FAILED = "eggcrate.proof-failed/1"
 _TAIL = 2000
 """Characters of a pass's output that are kept."""
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -130,8 +132,17 @@ class Memory(Protocol):
         """Remember these keys no more; each comes with the name of its environment."""
 
 
+class Near(Memory, Protocol):
+    """A memory that also knows which keys failed here: of those no other is asked."""
+
+    def failed(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that it was told to forget, and has not seen pass since."""
+
+
 class LocalMemory:
     """Passes in the user's cache, shared by all its checkouts.
+
+    In the place of a pass that is forgotten stands a note that says so.
 
     Args:
         cache: the user's cache.
@@ -159,9 +170,25 @@ class LocalMemory:
                 atomic_write(self._path(one.key), one.record, flush=False)
 
     def forget(self, keys: Mapping[str, str]) -> None:
-        """Remember these keys no more."""
+        """Remember these keys no more, and that they failed."""
         for key in keys:
-            self._path(key).unlink(missing_ok=True)
+            note = sealed({"schema": _FAILED, "key": key})
+            try:
+                atomic_write(self._path(key), note, flush=False)
+            except OSError:  # a full disk has room for nothing
+                with contextlib.suppress(OSError):
+                    self._path(key).unlink(missing_ok=True)
+
+    def failed(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that were forgotten last."""
+        return {key for key in keys if self._has_note(key)}
+
+    def _has_note(self, key: str) -> bool:
+        try:
+            found = unsealed(self._path(key).read_bytes())
+            return (found["schema"], found["key"]) == (_FAILED, key)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return False
 
     def _path(self, key: str) -> Path:
         assert _KEY.fullmatch(key), key  # noqa: S101 - it names a file
@@ -181,6 +208,10 @@ class NoMemory:
     def forget(self, keys: Mapping[str, str]) -> None:
         """Do nothing."""
 
+    def failed(self, keys: Iterable[str]) -> set[str]:  # noqa: ARG002 - the Protocol's
+        """None."""
+        return set()
+
 
 class Memories:
     """Several places as one: what a farther one knows, the nearer ones learn.
@@ -190,15 +221,19 @@ class Memories:
         far: asked for the rest, and told at the end.
     """
 
-    def __init__(self, near: Memory, far: Memory | None = None) -> None:
+    def __init__(self, near: Near, far: Memory | None = None) -> None:
         self._near = near
         self._far = far
         self._new: list[tuple[str, Pass]] = []
+        self._forgotten: set[str] = set()
 
     def recall(self, keys: Mapping[str, str]) -> dict[str, Pass]:
         """Those of these keys that any of them remembers."""
         found = self._near.recall(keys)
         rest = {key: name for key, name in keys.items() if key not in found}
+        if self._far and rest:
+            failed = self._near.failed(rest)
+            rest = {key: name for key, name in rest.items() if key not in failed}
         if self._far and rest:
             learnt = self._far.recall(rest)
             self._near.remember([(rest[key], one) for key, one in learnt.items()])
@@ -206,7 +241,12 @@ class Memories:
         return found
 
     def remember(self, passes: Sequence[tuple[str, Pass]]) -> None:
-        """Remember passes here at once, and elsewhere when they are shared."""
+        """Remember passes here at once, and elsewhere when they are shared.
+
+        Of two cells with the same key one can fail: then the other's pass is none, whichever
+        ends first.
+        """
+        passes = [item for item in passes if item[1].key not in self._forgotten]
         self._near.remember(passes)
         self._new += passes
 
@@ -218,6 +258,8 @@ class Memories:
 
     def forget(self, keys: Mapping[str, str]) -> None:
         """Remember these keys nowhere any more."""
+        self._forgotten |= set(keys)
+        self._new = [item for item in self._new if item[1].key not in keys]
         self._near.forget(keys)
         if self._far:
             self._far.forget(keys)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import EggcrateError
 from eggcrate.matrix.cells import Outcome, Proof
 from eggcrate.matrix.evidence import split
+from eggcrate.matrix.harness.mounted.run_cell import FINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,20 +31,16 @@ class Program:
 
 
 def carry_out(program: Program, image: UnpackedImage, runtime: Runtime) -> Proof:
-    """Run a program. Never raises for what happens in it."""
-    limit = program.command.limits.memory
+    """Run a program. Never raises for what happens in it, nor for what it leaves to be judged."""
     try:
         result = runtime.run(image, program.command)
         output, evidence = split(result.output)
         outcome, reason = program.judge(replace(result, output=output))
     except EggcrateError as error:
-        return Proof(
-            name=program.name,
-            outcome=Outcome.BROKEN,
-            reason=error.what,
-            output=str(error),
-            memory_limit=limit,
-        )
+        return _broken(program, error.what, str(error))
+    except Exception as error:  # whatever it is: one odd output must not end all other cells
+        reason = f"Eggcrate could not judge it: {type(error).__name__}: {error}".splitlines()[0]
+        return _broken(program, reason, traceback.format_exc())
     return Proof(
         name=program.name,
         outcome=outcome,
@@ -51,9 +49,24 @@ def carry_out(program: Program, image: UnpackedImage, runtime: Runtime) -> Proof
         exit_code=result.exit_code,
         signal=result.signal,
         memory_peak=result.memory_peak,
-        memory_limit=limit,
-        output=output.replace(_INSIDE, ""),  # paths as the checkout has them
+        memory_limit=program.command.limits.memory,
+        output=_plain(output),
         evidence=evidence,
+    )
+
+
+def _plain(output: str) -> str:
+    """Without the harness's own line, and with paths as the checkout has them."""
+    return output.replace(f"\n{FINISHED}\n", "").replace(_INSIDE, "")
+
+
+def _broken(program: Program, reason: str, output: str) -> Proof:
+    return Proof(
+        name=program.name,
+        outcome=Outcome.BROKEN,
+        reason=reason,
+        output=output,
+        memory_limit=program.command.limits.memory,
     )
 
 

@@ -14,7 +14,7 @@ from eggcrate.matrix.harness_install import harness_version
 from eggcrate.matrix.run import reproduce
 from eggcrate.matrix.session import Session
 from eggcrate.matrix.snapshot import Snapshot
-from eggcrate.matrix.workbench import Keys, Proving, image_name
+from eggcrate.matrix.workbench import Keys, Proving, disproves, image_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -121,7 +121,7 @@ def carry_out(
         image_seconds=ready - start,
         cell_seconds=time.monotonic() - ready,
         disagreements=tuple(
-            results[cell] for cell in again if results[cell].outcome is not Outcome.PASSED
+            results[cell] for cell, one in again.items() if disproves(results[cell], one)
         ),
     )
 
@@ -168,13 +168,13 @@ def _recall(
     memory: Memories,
 ) -> dict[Cell, Pass]:
     """Those of these cells that are remembered as passed with all that they depend on."""
-    wanted: dict[str, Cell] = {}
+    wanted: dict[str, list[Cell]] = {}
     for cell in cells:
         image = images.get(cell.environment)
         if image and image.good and (key := keys.of(cell, files, image.digest)):
-            wanted[key] = cell
-    found = memory.recall({key: image_name(cell) for key, cell in wanted.items()})
-    return {cell: found[key] for key, cell in wanted.items() if key in found}
+            wanted.setdefault(key, []).append(cell)
+    found = memory.recall({key: image_name(same[0]) for key, same in wanted.items()})
+    return {cell: found[key] for key, same in wanted.items() if key in found for cell in same}
 
 
 def _sample(remembered: Mapping[Cell, Pass], options: Options) -> dict[Cell, Pass]:

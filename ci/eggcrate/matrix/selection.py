@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from eggcrate.errors import UsageError
-from eggcrate.matrix.cells import Outcome
+from eggcrate.errors import EggcrateError, UsageError
+from eggcrate.matrix.cells import Cell, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from eggcrate.matrix.cells import Cell
     from eggcrate.matrix.session import Matrix
 
 _BAD = frozenset(outcome.value for outcome in Outcome if not outcome.good)
 _SHOWN = 5
 
 
-def failed_cells(report: Path) -> frozenset[tuple[str, str, str]]:
-    """Component, flavour and environment of each cell that was not good in a ``matrix.json``.
+def failed_cells(report: Path) -> frozenset[Cell]:
+    """The cells of a ``matrix.json`` that were not good when they were last proven.
 
     Raises:
         UsageError: there is none, or it cannot be read.
@@ -29,9 +28,13 @@ def failed_cells(report: Path) -> frozenset[tuple[str, str, str]]:
     try:
         cells = json.loads(report.read_bytes())["cells"]
         return frozenset(
-            (str(cell["component"]), str(cell["flavour"]), str(cell["environment"]))
+            Cell(
+                component=str(cell["component"]),
+                flavour=str(cell["flavour"]),
+                environment=str(cell["environment"]),
+            )
             for cell in cells
-            if cell["outcome"] in _BAD
+            if _last_known(cell) in _BAD
         )
     except FileNotFoundError as error:
         raise UsageError(
@@ -39,10 +42,35 @@ def failed_cells(report: Path) -> frozenset[tuple[str, str, str]]:
             why=f"{report} does not exist",
             hint="run eggcrate matrix without --failed",
         ) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"{report} cannot be read", why=repr(error), hint="run eggcrate matrix without --failed"
         ) from error
+
+
+def _last_known(cell: Mapping[str, object]) -> object:
+    """The outcome of a cell; of one that was not selected, that which it had before."""
+    outcome = cell["outcome"]
+    return cell.get("previous_outcome") if outcome == Outcome.NOT_SELECTED.value else outcome
+
+
+def missing(failed: AbstractSet[Cell], matrix: Matrix) -> dict[str, EggcrateError]:
+    """An error for each cell that failed and is not there to be proven again.
+
+    Args:
+        failed: those that are asked for.
+        matrix: where they should be.
+    """
+    there = {*matrix.grid.cells, *(found.cell for found in matrix.grid.incompatible)}
+    return {
+        str(cell): UsageError(
+            f"{cell} failed the last time and is not there to be proven again",
+            hint="add --released: it was proven in a published image"
+            if "@" in cell.environment and not matrix.released
+            else "run eggcrate matrix without --failed, which tells what there is now",
+        )
+        for cell in sorted(failed - there)
+    }
 
 
 def explain(cells: Sequence[Cell], matrix: Matrix, changed: AbstractSet[str]) -> tuple[str, ...]:

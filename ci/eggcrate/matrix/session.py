@@ -38,8 +38,6 @@ class Selection:
     components: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     flavours: tuple[str, ...] = ()
-    cells: frozenset[tuple[str, str, str]] | None = None
-    """Component, flavour and environment of each, when only some cells are asked for."""
 
     def includes(self, folder: str) -> bool:
         """Whether a folder such as ``components/predict`` was asked for."""
@@ -47,12 +45,16 @@ class Selection:
         asked = self.components if kind == "components" else self.environments
         return not asked or name in asked
 
-    def chooses(self, cell: Cell) -> bool:
-        """Whether a cell of the components and environments asked for is asked for."""
-        if self.flavours and cell.flavour not in self.flavours:
-            return False
-        known = (cell.component, cell.flavour, cell.environment)
-        return self.cells is None or known in self.cells
+    def covers(self, cell: Cell) -> bool:
+        """Whether a cell is asked for, wherever it comes from."""
+        return all(
+            not asked or name in asked
+            for asked, name in (
+                (self.components, cell.component),
+                (self.environments, cell.environment.partition("@")[0]),
+                (self.flavours, cell.flavour),
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +208,7 @@ def decide(
         resolved=tuple(resolved),
         released=published.images,
         grid=grid,
-        cells=tuple(cell for cell in grid.cells if selection.chooses(cell)),
+        cells=tuple(cell for cell in grid.cells if selection.covers(cell)),
         errors=errors
         | dict(published.errors)
         | unfit

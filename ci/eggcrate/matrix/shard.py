@@ -2,7 +2,7 @@
 
 Every machine divides all the cells and takes its own part. So the parts are a function of the
 cells and of the durations alone, and machines that are given the same ones leave no cell out.
-What is remembered of passes has no say: it changes while the others work.
+What a machine remembers has no say, neither passes nor durations: others remember other things.
 """
 
 from __future__ import annotations

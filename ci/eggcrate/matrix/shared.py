@@ -2,16 +2,26 @@
 
 Each is an artifact of its own under the image that it was proven in: the tag ``proof-<key>`` of
 a manifest without content, whose annotation holds the record. So it is written and read by one
-request, goes where the image goes, and is gone when its repository is.
+request, goes where the image goes, and is gone when its repository is. A pass that is taken back
+is replaced by a manifest without a record: many registries delete nothing.
 Specification: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md
 (guidelines for artifact usage).
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
-from eggcrate.errors import EggcrateError
+from eggcrate.errors import (
+    AccessDeniedError,
+    EggcrateError,
+    ImmutableTagError,
+    NotARegistryError,
+    RegistryError,
+    RegistryUnreachableError,
+    TlsError,
+)
 from eggcrate.files import atomic_write
 from eggcrate.matrix.memory import Pass
 from eggcrate.registry import oci
@@ -26,6 +36,8 @@ CONFIG_TYPE = "application/vnd.eggcrate.proof.v1+json"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 ANNOTATION = "dev.eggcrate.proof"
 _EMPTY = b"{}"
+_WHOLE = (RegistryUnreachableError, TlsError, NotARegistryError, AccessDeniedError)
+"""Failures that the next request would meet as well."""
 
 _Result = TypeVar("_Result")
 
@@ -40,7 +52,7 @@ class Link:
 
     def __init__(self, remote: Remote | None, warn: Callable[[str], None]) -> None:
         self.remote = remote
-        self._warn = warn
+        self.warn = warn
 
     def attempt(
         self, what: str, action: Callable[[Remote], _Result], otherwise: _Result
@@ -53,7 +65,7 @@ class Link:
         except EggcrateError as error:
             self.remote = None
             why = f" ({error.why})" if error.why else ""
-            self._warn(
+            self.warn(
                 f"{what} the registry: {error.what}{why}; this run goes on without the registry"
             )
             return otherwise
@@ -93,14 +105,29 @@ class SharedMemory:
         self._link.attempt("passes cannot be written to", tell, None)
 
     def forget(self, keys: Mapping[str, str]) -> None:
-        """Delete what is remembered of these keys."""
+        """Take back what is remembered of these keys."""
 
-        def drop(remote: Remote) -> None:
+        def revoke(remote: Remote) -> None:
             for key, name in keys.items():
-                if found := remote.resolve(name, tag_of(key)):
-                    remote.delete(name, found.digest)
+                found = remote.resolve(name, tag_of(key))
+                if found and found.digest != oci.digest_of(REVOKED):
+                    self._replace(remote, name, key, found.digest)
 
-        self._link.attempt("a pass cannot be deleted from", drop, None)
+        self._link.attempt("a pass cannot be taken back from", revoke, None)
+
+    def _replace(self, remote: Remote, name: str, key: str, digest: str) -> None:
+        """Put no record in the place of one; where tags stay what they are, delete it."""
+        try:
+            self._add_empty(remote, name)
+            remote.put_manifest(name, tag_of(key), REVOKED, oci.MANIFEST)
+        except ImmutableTagError:
+            try:
+                remote.delete(name, digest)
+            except RegistryError as error:
+                self._link.warn(
+                    f"a pass of {name} that is none any more stays in the registry: {error.what}; "
+                    f"delete {remote.image(name, tag_of(key))}"
+                )
 
     def _add_empty(self, remote: Remote, name: str) -> None:
         """What every such manifest names: two bytes."""
@@ -112,12 +139,20 @@ class SharedMemory:
 
 
 def _read(remote: Remote, name: str, tag: str, key: str) -> Pass | None:
-    content, _ = remote.get_manifest(name, tag)
-    return Pass.read(oci.parse(content, tag).annotations.get(ANNOTATION, "").encode(), key)
+    """One record; nothing when it alone cannot be read."""
+    try:
+        content, _ = remote.get_manifest(name, tag)
+        found = oci.parse(content, tag)
+    except _WHOLE:
+        raise
+    except EggcrateError:
+        return None
+    return Pass.read(found.annotations.get(ANNOTATION, "").encode(), key)
 
 
 def _write(remote: Remote, name: str, one: Pass) -> None:
-    remote.put_manifest(name, tag_of(one.key), manifest(one), oci.MANIFEST)
+    with contextlib.suppress(ImmutableTagError):  # another machine's pass of the same key
+        remote.put_manifest(name, tag_of(one.key), manifest(one), oci.MANIFEST)
 
 
 def tag_of(key: str) -> str:
@@ -127,8 +162,16 @@ def tag_of(key: str) -> str:
 
 def manifest(one: Pass) -> bytes:
     """The manifest that carries a pass."""
+    return _artifact({ANNOTATION: one.record})
+
+
+def _artifact(annotations: dict[str, str]) -> bytes:
     return oci.Manifest(
         config=oci.describe(_EMPTY, CONFIG_TYPE),
         layers=(oci.describe(_EMPTY, EMPTY_TYPE),),
-        annotations={ANNOTATION: one.record},
+        annotations=annotations,
     ).encode()
+
+
+REVOKED = _artifact({})
+"""The manifest that stands in the place of a pass that was taken back."""

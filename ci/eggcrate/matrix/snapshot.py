@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from eggcrate.matrix.example_file import FILE, is_case, upstream_components
 from eggcrate.repo.closure import closure
 from eggcrate.repo.sources import Sources
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from eggcrate.matrix.session import Matrix
     from eggcrate.repo.closure import Closure
-
-_EXAMPLE = "/example.toml"
 
 
 class Snapshot:
@@ -32,6 +31,7 @@ class Snapshot:
         self._sources = Sources(root)
         self._own: dict[str, str] = {}
         self._whole: dict[str, str] = {}
+        self._before: dict[str, tuple[str, ...]] = {}
 
     def own(self, name: str) -> str:
         """Digest of a component's own files.
@@ -62,17 +62,35 @@ class Snapshot:
             )
         return self._whole[name]
 
+    def before(self, name: str) -> tuple[str, ...]:
+        """Names of the components whose examples a component's begin with.
+
+        Raises:
+            ConfigError: an example begins, in the end, with itself.
+        """
+        if name not in self._before:
+            found = self._matrix.closures.get(name)
+            everyone = self._matrix.everyone
+            self._before[name] = (
+                upstream_components(everyone[name], everyone, self._root)
+                if found and has_examples(found)
+                else ()
+            )
+        return self._before[name]
+
     def _with_examples(self, name: str) -> str:
-        from eggcrate.matrix.example_file import upstream_components  # noqa: PLC0415 - if needed
         from eggcrate.matrix.examples import examples_version  # noqa: PLC0415 - slow, if needed
 
         everyone = self._matrix.everyone
-        before = upstream_components(everyone[name], everyone, self._root)
+        before = self.before(name)
         parts = [
             examples_version(),
             self.own(name),
             *(
-                [one, self.own(one), item.env, item.memory, item.timeout, item.network]
+                [
+                    *(one, self.own(one), item.env, item.memory, item.timeout, item.network),
+                    sorted(item.flavours),
+                ]
                 for one in before
                 for item in (everyone[one],)
             ),
@@ -81,5 +99,15 @@ class Snapshot:
 
 
 def has_examples(found: Closure) -> bool:
-    """Whether a component is proven by examples too."""
-    return any(path.endswith(_EXAMPLE) for path in found.examples)
+    """Whether a component is proven by examples too.
+
+    Any file in the folder of a case makes it one: without an ``example.toml``, or with one that
+    is misnamed, reading it is an error, and no proof goes missing in silence.
+    """
+    return any(_of_case(path) for path in found.examples)
+
+
+def _of_case(path: str) -> bool:
+    """Of ``HOME/COMPONENT/examples/CASE/...``; or a case's file that stands beside the cases."""
+    inner = path.split("/")[3:]
+    return inner == [FILE] or (len(inner) > 1 and is_case(inner[0]))

@@ -69,6 +69,7 @@ class Keys:
         component = self.matrix.components[cell.component]
         try:
             closure = files.whole(component.name)
+            before = [self.matrix.everyone[name] for name in files.before(component.name)]
         except EggcrateError:
             return ""
         return cell_key(
@@ -79,7 +80,20 @@ class Keys:
             harness=self.harness[cell.environment],
             limits=limits_of(component, memory=self.limits.memory, seconds=self.limits.seconds),
             arguments=self.limits.arguments,
+            before=[
+                limits_of(one, memory=self.limits.memory, seconds=self.limits.seconds)
+                for one in before
+            ],
         )
+
+
+def disproves(result: CellResult, before: Pass) -> bool:
+    """Whether a result says that what was remembered of the very same cell is not so.
+
+    One that could not be run tells nothing of it, nor does one of files edited meanwhile.
+    """
+    told_nothing = {Outcome.PASSED, Outcome.BROKEN}
+    return result.key == before.key and result.outcome not in told_nothing
 
 
 def image_name(cell: Cell) -> str:
@@ -126,6 +140,9 @@ class Proving:
         found = pictures.digests(self.images)
         names = {cell.component: None for cell in rest if cell.environment in found}
         staging = {name: matrix.closures[name].files for name in names}
+        for name in names:  # what is run is compared with this, so it must be older
+            with contextlib.suppress(EggcrateError):
+                self.files.whole(name)
         with (
             staged(staging, root, root / ".eggcrate") as stage,
             self._examples(names) as further,
@@ -194,13 +211,14 @@ class Proving:
         return replace(result, key=key)
 
     def _settle(self, result: CellResult) -> CellResult:
-        """Remember a pass; of what was remembered and is none, remember nothing."""
+        """Remember a pass; of what did not pass, remember no earlier pass either."""
         name = image_name(result.cell)
         before = self.again.get(result.cell)
         if one := Pass.of(result):
             self.memory.remember([(name, one)])
-        elif before and result.outcome is not Outcome.BROKEN:  # which tells nothing of the cell
-            self.memory.forget({before.key: name})
+        elif result.key and result.outcome is not Outcome.BROKEN:  # which tells nothing of it
+            self.memory.forget({result.key: name})
+        if before and disproves(result, before):
             outcome = Outcome.FAILED if result.outcome.good else result.outcome
             told = f"it was remembered as passed on {before.date[:10]}, and now: {result.reason}"
             result = replace(result, outcome=outcome, reason=told)

@@ -121,15 +121,30 @@ def _bundled(component: Component, interface: Interface, root: Path, sources: So
 
 
 def read_interfaces(names: Iterable[str], root: Path) -> dict[str, Interface | CompileError]:
-    """What components' files declare, read by KFP itself.
+    """What components' files declare, read by KFP itself; one that ends it does not stop others.
 
     Raises:
-        CompileError: kfp is not installed, or the process that reads them ended.
+        CompileError: kfp is not installed.
     """
-    request = {"root": str(root.resolve()), "components": list(names)}
-    if not request["components"]:
+    wanted = list(names)
+    if not wanted:
         return {}
     package()
+    try:
+        return _ask(wanted, root)
+    except CompileError as error:
+        if len(wanted) == 1:
+            return {wanted[0]: error}
+    return {name: told for one in wanted for name, told in read_interfaces([one], root).items()}
+
+
+def _ask(names: list[str], root: Path) -> dict[str, Interface | CompileError]:
+    """Have them all read by one process.
+
+    Raises:
+        CompileError: it ended before it answered.
+    """
+    request = {"root": str(root.resolve()), "components": names}
     done = process.run(
         [sys.executable, "-P", "-m", "eggcrate.pipelines.worker"],
         cwd=root,
@@ -138,14 +153,22 @@ def read_interfaces(names: Iterable[str], root: Path) -> dict[str, Interface | C
         timeout=_SECONDS,
         check=False,
     )
-    if done.returncode != 0:
+    try:
+        answer = json.loads(done.stdout) if done.returncode == 0 else None
+    except ValueError:
+        answer = None
+    if answer is None:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise CompileError("components cannot be compiled", why="\n".join(said[-12:]))
+        raise CompileError(
+            f"components/{names[0]}/component.py ended the process that imports it",
+            why="\n".join([f"exit code {done.returncode}", *said[-12:]]),
+            hint="what a module runs when it is imported must not end its process",
+        )
     return {
         name: CompileError(told["error"][0], why=told["error"][1], hint=told["error"][2])
         if "error" in told
         else Interface(**told)
-        for name, told in json.loads(done.stdout).items()
+        for name, told in answer.items()
     }
 
 

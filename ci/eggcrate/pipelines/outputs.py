@@ -54,32 +54,42 @@ def read_outputs(definition: Mapping[str, Any], folder: Path, inside: str) -> Ou
     written = told.get("artifacts", {})
     if not isinstance(values, dict) or not isinstance(written, dict):
         raise TaskOutputError(f"{OUTPUT_FILE} is not an executor output")
-    return Outputs(
-        parameters={
-            name: _value(name, kind["parameterType"], values, folder)
-            for name, kind in promised.get("parameters", {}).items()
-        },
-        artifacts={
-            name: _produced(name, kind["artifactType"], written, folder, inside)
-            for name, kind in promised.get("artifacts", {}).items()
-        },
-    )
+    try:
+        return Outputs(
+            parameters={
+                name: _value(name, kind["parameterType"], values, folder)
+                for name, kind in promised.get("parameters", {}).items()
+            },
+            artifacts={
+                name: _produced(name, kind["artifactType"], written, folder, inside)
+                for name, kind in promised.get("artifacts", {}).items()
+            },
+        )
+    except OSError as error:
+        raise TaskOutputError(f"what it wrote cannot be read: {error}") from error
 
 
 def safely(path: Path, folder: Path) -> Path:
     """A path that a task chose, once it is sure to lead to nothing outside the task's folder.
 
     Raises:
-        TaskOutputError: it is a link to something else on this machine.
+        TaskOutputError: it leads to something else on this machine, or nowhere.
     """
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise TaskOutputError(f"{path.relative_to(folder)} is a link that leads out of its folder")
+    shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself; no path at all
+        raise TaskOutputError(f"{shown} leads nowhere: {error}") from error
+    if not inside:
+        raise TaskOutputError(f"{shown} leads out of its folder")
     return path
 
 
 def _read(folder: Path) -> dict[str, Any]:
     path = safely(folder / OUTPUT_FILE, folder)
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise TaskOutputError(f"its {OUTPUT_FILE} is no file")
         told = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         raise TaskOutputError(
@@ -130,7 +140,7 @@ def _produced(
         raise TaskOutputError(f"its {OUTPUT_FILE} does not tell of its output {name}") from None
     if not uri.startswith(f"{inside}/"):
         return Produced(path=None, uri=uri, metadata=metadata)
-    path = safely(folder / uri.removeprefix(f"{inside}/"), folder)
+    path = safely(folder / uri.removeprefix(f"{inside}/").lstrip("/"), folder)
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         return Produced(path=path, uri=uri, metadata=metadata)
     if kind.get("schemaTitle") in _OF_METADATA and metadata:

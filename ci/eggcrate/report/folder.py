@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.files import atomic_write
+from eggcrate.matrix.cells import CellResult, Outcome
 from eggcrate.report.contents import images_of, read_images
 from eggcrate.report.document import log_name, log_text, session_document
 from eggcrate.report.junit import junit
@@ -33,6 +35,7 @@ def write_all(
     read_blob: Callable[[str], bytes],
     previous: Mapping[Cell, Before] | None = None,
     suggestions: Sequence[Suggestion] = (),
+    unasked: Callable[[Cell], bool] | None = None,
 ) -> None:
     """Write ``index.html``, ``junit.xml``, ``summary.md``, ``matrix.json`` and the logs.
 
@@ -45,13 +48,22 @@ def write_all(
         read_blob: the store's, for the manifests of images.
         previous: what became of cells before; by default what ``folder`` tells.
         suggestions: what it suggests, the most valuable first.
+        unasked: whether the run was not about a cell. Where such a cell was not good before,
+            ``matrix.json`` goes on saying so; by default the run was about everything.
     """
     before = read_previous(folder) if previous is None else previous
     images = read_images(images_of(session).items(), read_blob)
     _write_logs(session, folder)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     told = sentences(suggestions)
-    document = session_document(session, before, images, as_json(suggestions), finished=finished)
+    known = {result.cell for result in session.results}
+    carried = [
+        CellResult(cell=cell, outcome=Outcome.NOT_SELECTED)
+        for cell, last in before.items()
+        if unasked and not last.outcome.good and cell not in known and unasked(cell)
+    ]
+    whole = replace(session, results=(*session.results, *carried))
+    document = session_document(whole, before, images, as_json(suggestions), finished=finished)
     html = page(session, before, images, told, finished=finished)
     atomic_write(folder / "junit.xml", junit(session))
     atomic_write(
