@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from eggcrate.errors import RuntimeUnavailableError
+from eggcrate.matrix import workbench
 from support.planning import package
 from support.published import fill_store
 from support.rig import BAD, GOOD, Rig, cross
@@ -194,6 +196,28 @@ def test_an_edit_while_a_sample_runs_is_not_what_ran(rig: Rig) -> None:
     assert rig.cells(*arguments)["c", "one"]["outcome"] == "passed"
     rig.runtime.endings.clear()
     rig.write("components/c/component.py", "X = 1\n")
+    assert rig.ran() == set()
+
+
+@pytest.mark.parametrize("ending", [GOOD, BAD])
+def test_a_result_of_other_files_disproves_nothing(
+    rig: Rig, ending: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Edited between being read and being copied: it has no key, and what it ended with stays."""
+    with monkeypatch.context() as patch:
+        patch.setattr(workbench.Proving, "_keyed", lambda _, result, __: replace(result, key=""))
+        rig.runtime.endings["c", "one"] = ending
+        arguments = ("--component", "c", "--environment", "one", "--prove", "1")
+        cell = rig.cells(*arguments, code=0 if ending is GOOD else 1)["c", "one"]
+    assert cell["outcome"] == ("passed" if ending is GOOD else "failed")
+    assert "remembered" not in cell["reason"]
+    assert rig.ran() == set()
+
+
+def test_cells_with_one_key_are_recalled_each(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image can be in use under two names: neither cell is run again."""
+    monkeypatch.setattr(workbench, "cell_key", lambda *_, **__: "c" * 64)
+    assert rig.ran() == cross("abc", BOTH)
     assert rig.ran() == set()
 
 

@@ -90,3 +90,19 @@ def test_without_a_registry_nothing_is_released(rig: Rig, monkeypatch: pytest.Mo
     code, _, err = rig.run("matrix", "--released")
     assert code == 2
     assert "there is no registry to find published images in" in err
+
+
+def test_a_failure_in_a_published_image_is_not_green_without_it(rig: Rig) -> None:
+    """What failed in one is asked for again there, and told where it is left out."""
+    rig.write("components/a/component.py", "X = 2\n")
+    rig.runtime.endings["a", "two"] = BAD
+    cells = rig.cells("--released", "--environment", "two", code=1)
+    assert cells["a", "two@stable"]["outcome"] == "failed"
+    rig.runtime.endings.clear()
+    assert set(rig.matrix()) == {*TREE, ("a", "two@stable")}
+    code, _, err = rig.run("matrix", "--failed")
+    assert code == 1
+    assert "a in two@stable failed the last time" in err
+    assert "add --released" in err
+    assert rig.cells("--failed", "--released")["a", "two@stable"]["outcome"] == "passed"
+    assert rig.run("matrix", "--failed")[0] == 0
