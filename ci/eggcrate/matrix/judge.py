@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _USAGE, _NO_TESTS = 4, 5
 _SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
-_USAGE_LINE = re.compile(r"^ERROR: |: error: ")
 _ERROR = re.compile(r"^E\s+(\w[\w.]*(?:Error|Exception|Warning|Exit)\b.*)$", re.MULTILINE)
 _LOADING = re.compile(r"^ImportError while loading conftest '.*?([^/']+/[^/']+)'", re.MULTILINE)
 

@@ -141,9 +141,13 @@ def _push_tree(push: _Push, digest: str, references: Sequence[str]) -> None:
     else:
         blobs = (parsed.config, *parsed.layers)
     trusted = _push_blobs(push, blobs)
-    try:
+
+    def publish() -> None:
         for reference in references:
             push.remote.put_manifest(push.name, reference, content, media_type)
+
+    try:
+        publish()
     except RegistryError as error:
         if not trusted or type(error) is not RegistryError:
             raise
@@ -151,8 +155,7 @@ def _push_tree(push: _Push, digest: str, references: Sequence[str]) -> None:
         for blob in trusted:
             del push.done[blob.digest]
         _push_blobs(replace(push, sure=True), trusted)
-        for reference in references:
-            push.remote.put_manifest(push.name, reference, content, media_type)
+        publish()
 
 
 def _push_blobs(push: _Push, blobs: Sequence[Descriptor]) -> list[Descriptor]:
