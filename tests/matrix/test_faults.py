@@ -95,13 +95,16 @@ def test_an_image_that_cannot_be_built_breaks_its_column_alone(
 
 @pytest.fixture
 def own_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
-    """A daemon that a test may stop."""
+    """A daemon that a test may stop.
+
+    In a network of its own: a daemon without a bridge removes the bridge of every other one.
+    """
     program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if os.geteuid() != 0 or not program:
         pytest.skip("a daemon of one's own needs root and dockerd")
     with tempfile.TemporaryDirectory(prefix="eggcrate-own-") as folder:
         address = f"unix://{folder}/docker.sock"
-        argv = [program, "--host", address, "--data-root", f"{folder}/data"]
+        argv = ["unshare", "--net", program, "--host", address, "--data-root", f"{folder}/data"]
         argv += ["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
         argv += ["--bridge", "none", "--iptables=false"]
         with Path(folder, "log").open("wb") as log:
