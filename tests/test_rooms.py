@@ -19,7 +19,7 @@ ROOMS = (
     "packages",
     "repo",
 )
-FLOOR = ("errors", "process", "files", "progress")
+FLOOR = ("errors", "process", "files", "progress", "plugins")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

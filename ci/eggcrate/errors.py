@@ -143,3 +143,7 @@ class CompileError(EggcrateError):
 
 class TaskOutputError(EggcrateError):
     """A task that ended well, and did not give what it promises."""
+
+
+class PluginError(EggcrateError):
+    """A plugin that cannot be loaded, or that raised."""
