@@ -19,18 +19,22 @@ from support.browser import find_browser
 from support.services import docker_daemon, registry_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 __all__ = ["docker_daemon", "registry_server"]
 _TOOLS = ("skopeo", "umoci")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has the Docker daemon: two would wait for each other."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """One worker has the Docker daemon: two would wait for each other.
+
+    A wrapper, for xdist reads the groups in this very hook, and may be asked before us.
+    """
     for item in items:
         if "docker_daemon" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("docker"))
+    return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
