@@ -58,7 +58,8 @@ def learn(
 
     Args:
         subject: what is wanted.
-        distributions: of one or more environments.
+        distributions: of one or more environments. One without a file name is known by its hash
+            only: no index is asked for it.
         cache: the user's.
         config: gives pip's configuration when an index must be asked; without it none is.
 
@@ -68,7 +69,7 @@ def learn(
     """
     wanted = sorted(set(distributions), key=_order)
     found = {item: _known(subject, item, cache) for item in wanted}
-    unknown = [item for item in wanted if found[item] is None]
+    unknown = [item for item in wanted if found[item] is None and item.filename]
     if unknown and config is not None:
         with contextlib.suppress(ConfigError):  # without pip no index is known
             for item, told in _ask(subject, unknown, cache, config()).items():
