@@ -83,6 +83,8 @@ def stretches(
     moments: dict[str, list[tuple[Commit, tuple[str, ...]]]] = {}
     for commit in reversed(commits):
         for path, blob in commit.files.items():
+            if path.startswith("environments/_"):  # templates
+                continue
             moments.setdefault(path, []).append((commit, held(blob) if blob else ()))
     shallow = git.shallow()
     found = [

@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 from eggcrate.build.since import stretches, version_range
 from eggcrate.errors import EXIT_OK, UsageError
 from eggcrate.repo.git import Git
+from eggcrate.repo.monorepo import pick
 from eggcrate.report import since as report
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     package, specifier = canonicalize_name(name), version_range(version)
     git = Git(root=context.root)
     found = stretches(git, package, specifier, environment)
+    if environment and not found:
+        pick("environment", environment, context.monorepo.environment_folders)
     if arguments.json:
         context.show_json("eggcrate.when/1", report.document(package, specifier, found))
         return EXIT_OK

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eggcrate.process import ProcessError, run
@@ -29,13 +29,17 @@ class Commit:
     """A commit, and what it made of some files."""
 
     id: str
-    short: str
     date: str
     """Day of the commit, such as ``2026-11-26``."""
     author: str
     subject: str
-    files: Mapping[str, str]
+    files: Mapping[str, str] = field(repr=False)
     """Path from the checkout to blob id, of files it added or changed; empty for deleted ones."""
+
+    @property
+    def short(self) -> str:
+        """Enough of its id for people."""
+        return self.id[:10]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +155,7 @@ class Git:
         """
         told = self._ask(
             *("log", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "-z"),
-            *("--relative", "--format=%x01%H%x02%h%x02%cs%x02%an%x02%s%x02", "HEAD", "--", *paths),
+            *("--relative", "--format=%x01%H%x02%cs%x02%an%x02%s%x02", "HEAD", "--", *paths),
         )
         if told is None:
             return None
@@ -161,11 +165,11 @@ class Git:
 def _commit(text: str) -> Commit:
     """One entry of ``git log --raw -z``."""
     told, _, raw = text.rpartition("\2")
-    identity, short, date, author, subject = told.split("\2", 4)
+    identity, date, author, subject = told.split("\2", 3)
     fields = [part.strip("\n") for part in raw.split("\0")]
     files = {}
     for head, path in itertools.pairwise(fields):
         if head.startswith(":"):
             blob = head.split()[3]
             files[path] = blob if blob.strip("0") else ""
-    return Commit(id=identity, short=short, date=date, author=author, subject=subject, files=files)
+    return Commit(id=identity, date=date, author=author, subject=subject, files=files)

@@ -33,7 +33,7 @@ def text(asked: str, stretches: Sequence[Stretch], uncommitted: Collection[str] 
             f"{one.begin.date} {one.begin.short}" + ("" if one.begin_known else " or before"),
             f"{one.end.date} {one.end.short}" if one.end else "now",
             one.begin.author,
-            one.begin.subject[:_SUBJECT],
+            shortened(one.begin.subject),
         )
         for one in stretches
     ]
@@ -41,6 +41,11 @@ def text(asked: str, stretches: Sequence[Stretch], uncommitted: Collection[str] 
     if any(not one.begin_known for one in stretches):
         notes.append("this clone is shallow: git fetch --unshallow tells what was before")
     return "\n".join([head, *([""] if notes else []), *notes])
+
+
+def shortened(subject: str) -> str:
+    """A commit's first line, cut to what a table has room for."""
+    return subject if len(subject) <= _SUBJECT else f"{subject[: _SUBJECT - 1]}…"
 
 
 def document(package: str, specifier: str, stretches: Sequence[Stretch]) -> dict[str, Any]:
