@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from eggcrate.build.policy import Subject
     from eggcrate.build.resolve import Resolved
     from eggcrate.cli.context import Context
+    from eggcrate.errors import EggcrateError
     from eggcrate.packages.difference import Contents
     from eggcrate.packages.distribution import Distribution
 
@@ -59,8 +61,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     resolved, failed = read_locks(context, ())
     before = _before(arguments.base, resolved, context)
     chosen = [one for one in resolved if one.environment.name in names]
-    found = judged(chosen, resolved, before, context, offline=arguments.offline)
+    judged, unread = subjects(chosen, resolved, before, context, offline=arguments.offline)
+    found = judge(judged)
     errors = {
+        **unread,
         **found.errors,
         **{f"environments/{name}": error for name, error in failed.items() if name in names},
     }
@@ -73,16 +77,16 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     return EXIT_OK if found.good else EXIT_FAILURE
 
 
-def judged(
+def subjects(
     chosen: Sequence[Resolved],
     everyone: Sequence[Resolved],
     before: Mapping[tuple[str, str], Contents],
     context: Context,
     *,
     offline: bool,
-) -> Judgement:
-    """Hold environments to their rules as they are today."""
-    subjects, errors = subjects_of(
+) -> tuple[list[Subject], dict[str, EggcrateError]]:
+    """Environments as rules look at them today; what cannot be judged is told beside."""
+    return subjects_of(
         chosen,
         everyone,
         root=context.root,
@@ -91,8 +95,6 @@ def judged(
         licences=_licence_asker(context, offline),
         today=datetime.now(UTC).date(),
     )
-    found = judge(subjects)
-    return Judgement(violations=found.violations, errors={**errors, **found.errors})
 
 
 def _licence_asker(

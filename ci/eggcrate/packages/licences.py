@@ -59,6 +59,16 @@ _SPDX = {
     "zlib/libpng License": "Zlib",
 }
 """The last part of a classifier to SPDX, where it means one licence or one of a kind."""
+_SPELLINGS = {
+    "Apache-2.0": ("apache2", "apache20", "apachelicense20", "apachelicenseversion20"),
+    "BSD-2-Clause": ("bsd2clause", "2clausebsd", "2clausebsdlicense"),
+    "BSD-3-Clause": ("bsd", "bsd3", "bsd3clause", "3clausebsd", "3clausebsdlicense", "newbsd"),
+    "ISC": ("isclicense",),
+    "MIT": ("themitlicense", "mitlicensed"),
+    "MPL-2.0": ("mpl20", "mozillapubliclicense20"),
+    "PSF-2.0": ("psf", "psfl", "pythonsoftwarefoundationlicense"),
+}
+"""How the ``License`` field was written before it was SPDX, letters and digits only."""
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 
 
@@ -95,7 +105,7 @@ def licence_of(metadata: str) -> str:
         return " OR ".join(dict.fromkeys(_SPDX.get(one, _one_word(one)) for one in told))
     field = str(headers.get("License", "")).strip()
     if field and "\n" not in field and len(field) <= _LONGEST_FIELD and field != "UNKNOWN":
-        return _SPDX.get(field, field if _is_expression(field) else _one_word(field))
+        return _of_field(field)
     return UNTOLD
 
 
@@ -149,6 +159,16 @@ def _is_expression(text: str) -> bool:
     )
 
 
+def _of_field(text: str) -> str:
+    if text in _SPDX:
+        return _SPDX[text]
+    letters = re.sub(r"[^a-z0-9]", "", text.lower())
+    for identifier, spellings in _SPELLINGS.items():
+        if letters in spellings:
+            return identifier
+    return text if _is_expression(text) else _one_word(text)
+
+
 def _one_word(text: str) -> str:
     return "-".join(re.findall(r"[\w.+]+", text))
 
@@ -178,7 +198,7 @@ def _of_sdist(_: Distribution, path: Path) -> str:
 
 _LICENCES = Subject(
     name="licences",
-    version=1,
+    version=2,
     of_wheel=_of_wheel,
     of_sdist=_of_sdist,
     encode=str,
