@@ -136,6 +136,7 @@ def _impact(arguments: argparse.Namespace, context: Context, remote: Remote | No
             context,
             offline=arguments.offline,
         ),
+        root=context.root,
         sizes=size_asker(context, arguments.offline),
         image=image_reader(remote, context.store),
         registry=str(remote) if remote else "",

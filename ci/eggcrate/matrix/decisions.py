@@ -9,10 +9,11 @@ from eggcrate.packages.difference import Step
 from eggcrate.progress import human_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from eggcrate.build.judgement import Judgement
     from eggcrate.errors import EggcrateError
+    from eggcrate.matrix.cells import CellResult
     from eggcrate.matrix.impact import ComponentImpact, EnvironmentImpact
     from eggcrate.packages.difference import Difference, PackageChange
 
@@ -20,6 +21,7 @@ JUMP_BYTES = 20_000_000
 """Unpacked bytes of growth that somebody should want."""
 _JUMP_SHARE, _JUMP_LEAST = 0.1, 5_000_000
 _NAMED = 4
+_GROWTH = "max-growth"
 _ORDER = {weight: number for number, weight in enumerate(Weight)}
 
 
@@ -39,15 +41,16 @@ def decisions(
         errors: what stands in the way of proving components.
         unproven: how many cells are not proven yet.
     """
+    removed = {one.name for one in environments if one.fate is Fate.REMOVED}
     found = [
         *_errors(errors, environments),
-        *_policy(judgement),
-        *_cells(components),
-        *_sizes(environments),
+        *_cells(components, removed),
+        *_policy(judgement, environments),
+        *_unproven(unproven),
+        *_sizes(environments, judgement),
         *_upgrades(environments),
         *_twins(environments),
         *_removed(environments, components),
-        *_unproven(unproven),
     ]
     return tuple(sorted(found, key=lambda one: _ORDER[one.weight]))
 
@@ -70,10 +73,12 @@ def _errors(
         )
 
 
-def _policy(judgement: Judgement) -> Iterator[Decision]:
+def _policy(judgement: Judgement, environments: Sequence[EnvironmentImpact]) -> Iterator[Decision]:
+    found = {one.name: one.difference for one in environments if one.difference}
     for one in judgement.violations:
         place = f" (set in {one.where})" if one.where else ""
-        told = f"{one.rule}: {one.what}{place}"
+        causes = _causes(found[one.environment]) if one.environment in found else ""
+        told = f"{one.rule}: {one.what}{causes if one.rule == _GROWTH else ''}{place}"
         if one.counts:
             late = f"; its exception expired on {one.expired.until}" if one.expired else ""
             yield Decision(
@@ -81,7 +86,6 @@ def _policy(judgement: Judgement) -> Iterator[Decision]:
                 kind="policy",
                 subject=one.environment,
                 what=f"{told}{late}",
-                hint="change it, or ask for an exception",
             )
         elif one.exception:
             yield Decision(
@@ -102,51 +106,67 @@ def _policy(judgement: Judgement) -> Iterator[Decision]:
         )
 
 
-def _cells(components: Sequence[ComponentImpact]) -> Iterator[Decision]:
+def _cells(components: Sequence[ComponentImpact], removed: Collection[str]) -> Iterator[Decision]:
     for component in components:
+        bad: dict[tuple[str, str, str], list[CellResult]] = {}
         for one in component.results:
             if not one.outcome.good:
-                yield Decision(
-                    weight=Weight.STOP,
-                    kind="cell",
-                    subject=one.cell.row,
-                    what=f"{one.outcome.value} in {one.cell.environment}"
-                    + (f": {one.reason}" if one.reason else ""),
-                    hint=one.command,
-                )
-        by_reason: dict[tuple[str, str], list[str]] = {}
+                key = (one.cell.row, one.outcome.value, one.reason)
+                bad.setdefault(key, []).append(one)
+        for (row, outcome, reason), results in bad.items():
+            places = [one.cell.environment for one in results]
+            yield Decision(
+                weight=Weight.STOP,
+                kind="cell",
+                subject=component.name,
+                what=f"{_as(row)}{outcome} in {_named(places)}" + (f": {reason}" if reason else ""),
+                command=results[0].command,
+            )
+        lost_for: dict[tuple[str, str], list[str]] = {}
         for lost in component.lost:
-            by_reason.setdefault((lost.cell.row, lost.reason), []).append(lost.cell.environment)
-        for (row, reason), places in by_reason.items():
+            if lost.cell.environment not in removed:  # that is told by itself
+                lost_for.setdefault((lost.cell.row, lost.reason), []).append(lost.cell.environment)
+        for (row, reason), names in lost_for.items():
             yield Decision(
                 weight=Weight.LOOK,
                 kind="lost",
-                subject=row,
-                what=f"no longer runs in {_named(places)}: {reason}",
+                subject=component.name,
+                what=f"{_as(row)}no longer runs in {_named(names)}: {reason}",
             )
 
 
-def _sizes(environments: Sequence[EnvironmentImpact]) -> Iterator[Decision]:
+def _as(row: str) -> str:
+    """As which flavour: ``train_model[sklearn]`` is told as ``as sklearn``."""
+    _, _, flavour = row.partition("[")
+    return f"as {flavour.rstrip(']')} " if flavour else ""
+
+
+def _sizes(environments: Sequence[EnvironmentImpact], judgement: Judgement) -> Iterator[Decision]:
+    told = {one.environment for one in judgement.violations if one.rule == _GROWTH}
     for one in environments:
         found = one.difference
-        if one.fate is not Fate.CHANGED or found is None or not is_jump(found):
+        if one.fate is not Fate.CHANGED or found is None or one.name in told:
             continue
         growth, before = found.growth, found.size_before
-        if growth is None or before is None:
+        if growth is None or before is None or not is_jump(found):
             continue
-        causes = [
-            f"{change.package} +{human_size(change.growth.unpacked)}"
-            for change in found.changes[:_NAMED]
-            if change.growth and change.growth.unpacked > JUMP_BYTES // 20
-        ]
         share = f", {growth.unpacked / before.unpacked:+.0%}" if before.unpacked else ""
         yield Decision(
             weight=Weight.LOOK,
             kind="size",
             subject=one.name,
-            what=f"grows by {human_size(growth.unpacked)} unpacked{share}"
-            + (f": {', '.join(causes)}" if causes else ""),
+            what=f"grows by {human_size(growth.unpacked)} unpacked{share}{_causes(found)}",
         )
+
+
+def _causes(found: Difference) -> str:
+    """The packages that make it grow most."""
+    causes = [
+        f"{change.package} +{human_size(change.growth.unpacked)}"
+        for change in found.changes[:_NAMED]
+        if change.growth and change.growth.unpacked > JUMP_BYTES // 20
+    ]
+    return f": {', '.join(causes)}" if causes else ""
 
 
 def is_jump(found: Difference) -> bool:
@@ -201,11 +221,17 @@ def _removed(
     environments: Sequence[EnvironmentImpact], components: Sequence[ComponentImpact]
 ) -> Iterator[Decision]:
     for name in dict.fromkeys(one.name for one in environments if one.fate is Fate.REMOVED):
+        ran = [
+            component.name
+            for component in components
+            if any(lost.cell.environment == name for lost in component.lost)
+        ]
+        what = "the environment is removed; its published images stay"
         yield Decision(
             weight=Weight.LOOK,
             kind="removed",
             subject=name,
-            what="the environment is removed; its published images stay",
+            what=what + (f"; {_named(ran)} ran in it" if ran else ""),
         )
     for component in components:
         if component.fate is Fate.REMOVED:
@@ -225,7 +251,7 @@ def _unproven(unproven: int) -> Iterator[Decision]:
             kind="unproven",
             subject="matrix",
             what=f"{cells} not proven yet as of this change",
-            hint="make test-matrix",
+            command="make test-matrix",
         )
 
 

@@ -98,7 +98,9 @@ class Decision:
     what: str
     """One sentence."""
     hint: str = ""
-    """What to do about it."""
+    """What to do about it, in words."""
+    command: str = ""
+    """What to run for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

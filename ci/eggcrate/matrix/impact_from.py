@@ -13,6 +13,7 @@ from eggcrate.matrix.impact_environments import Looked, environment_impacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from eggcrate.build.before import Before
     from eggcrate.build.layer_cost import ImageReader
@@ -45,6 +46,7 @@ def impact_of(
     results: Sequence[CellResult],
     *,
     judged: Judged,
+    root: Path,
     sizes: Sizes,
     image: ImageReader,
     registry: str = "",
@@ -59,6 +61,7 @@ def impact_of(
         results: where each cell stands, see :func:`eggcrate.matrix.standing.standing`.
         judged: the environments of :func:`concerned` as rules look at them, and those whose
             rules cannot be read.
+        root: the repository.
         sizes: gives the size of files.
         image: gives an image's manifest.
         registry: where images are published; empty for nowhere.
@@ -82,7 +85,7 @@ def impact_of(
     components = component_impacts(matrix, before, results, touched)
     mine = [one for component in components for one in component.results]
     proven, failed, unproven = counted(mine)
-    errors = _errors(matrix, touched)
+    errors = _errors(matrix, touched, root)
     for warning in matrix.warnings:
         if warn:
             warn(warning)
@@ -104,14 +107,23 @@ def impact_of(
     )
 
 
-def _errors(matrix: Matrix, touched: frozenset[str]) -> dict[str, EggcrateError]:
+def _errors(matrix: Matrix, touched: frozenset[str], root: Path) -> dict[str, EggcrateError]:
     """What stands in the way of proving; of changed environments it is told with them."""
     found = {
         subject: error
         for subject, error in matrix.errors.items()
         if subject.partition("/")[2] not in touched or not subject.startswith("environments/")
     }
-    return found | {f"components/{name}": _homeless(name) for name in matrix.homeless}
+    return {subject: _told(error, root) for subject, error in found.items()} | {
+        f"components/{name}": _homeless(name) for name in matrix.homeless
+    }
+
+
+def _told(error: EggcrateError, root: Path) -> EggcrateError:
+    """An error that names files from the repository: it is read elsewhere."""
+    parts = (error.what, error.why, error.hint)
+    what, why, hint = (part.replace(f"{root}/", "") for part in parts)
+    return type(error)(what, why=why, hint=hint)
 
 
 def _homeless(name: str) -> EggcrateError:

@@ -23,8 +23,10 @@ MARKER = "<!-- eggcrate-impact -->"
 """By it the comment is found again that is to be replaced."""
 WHOLE = "`build/impact.json`"
 _MARKS = {Weight.STOP: "❌", Weight.LOOK: "⚠️", Weight.NOTE: "ℹ️"}  # noqa: RUF001 - a sign
-_DECISIONS, _ROWS = 10, 10
+_DECISIONS, _ROWS = 14, 8
+"""Lines that are not folded."""
 _SENTENCE = 300
+_NONE = "–"  # noqa: RUF001 - a dash
 
 
 def markdown(impact: Impact, today: date, extra: Sequence[str] = (), *, limit: int = LIMIT) -> str:
@@ -38,17 +40,18 @@ def markdown(impact: Impact, today: date, extra: Sequence[str] = (), *, limit: i
     """
     if impact.nothing and not extra:
         return f"{MARKER}\n{_nothing(impact)}\n"
-    heavy = [one for one in impact.decisions if one.weight is not Weight.NOTE]
+    heavy = _grouped([one for one in impact.decisions if one.weight is not Weight.NOTE])
+    shown = _room(heavy)
     notes = [one for one in impact.decisions if one.weight is Weight.NOTE]
     sections = [
         f"{MARKER}\n## {headline(impact)}\n\n{_summary(impact)}",
-        _decisions(heavy[:_DECISIONS]),
-        folded(f"{len(heavy) - _DECISIONS} more to decide", _listed(heavy[_DECISIONS:])),
+        _decisions(heavy[:shown]),
+        folded(f"More to decide: {_subjects(heavy[shown:])}", _listed(heavy[shown:])),
         _environments(impact.environments),
         _components(impact.components),
         *extra,
         *details(impact, today),
-        folded("Notes", _listed(notes)),
+        folded(f"{len(notes)} note{'s' * (len(notes) != 1)}", _listed(_grouped(notes))),
     ]
     return fitted(filter(None, sections), limit, WHOLE)
 
@@ -103,15 +106,49 @@ def _summary(impact: Impact) -> str:
     )
 
 
-def _decisions(found: Sequence[Decision]) -> str:
-    return f"### To decide\n\n{_listed(found)}" if found else ""
+def _grouped(found: Sequence[Decision]) -> list[tuple[str, list[Decision]]]:
+    """Decisions about one thing together, the heaviest first."""
+    groups: dict[str, list[Decision]] = {}
+    for one in found:
+        groups.setdefault(one.subject, []).append(one)
+    return list(groups.items())
 
 
-def _listed(found: Sequence[Decision]) -> str:
-    return "\n".join(
-        f"- {_MARKS[one.weight]} **{safe(one.subject)}**: {safe(one.what, _SENTENCE)}"
-        + (f" → {code(one.hint)}" if one.hint else "")
-        for one in found
+def _room(groups: Sequence[tuple[str, list[Decision]]]) -> int:
+    """How many groups are shown: those that fit into so many lines, and one at least."""
+    lines = 0
+    for number, (_, group) in enumerate(groups):
+        lines += len(group) + (len(group) > 1)
+        if number and lines > _DECISIONS:
+            return number
+    return len(groups)
+
+
+def _subjects(groups: Sequence[tuple[str, list[Decision]]]) -> str:
+    return ", ".join(at_most([subject for subject, _ in groups], "{} more", 5))
+
+
+def _decisions(groups: Sequence[tuple[str, list[Decision]]]) -> str:
+    return f"### To decide\n\n{_listed(groups)}" if groups else ""
+
+
+def _listed(groups: Sequence[tuple[str, list[Decision]]]) -> str:
+    lines = []
+    for subject, group in groups:
+        head = f"**{safe(subject)}**"
+        if len(group) == 1:
+            lines.append(f"- {_MARKS[group[0].weight]} {head}: {_sentence(group[0])}")
+            continue
+        lines.append(f"- {head}")
+        lines += [f"  - {_MARKS[one.weight]} {_sentence(one)}" for one in group]
+    return "\n".join(lines)
+
+
+def _sentence(one: Decision) -> str:
+    return (
+        safe(one.what, _SENTENCE)
+        + (f". Next: {safe(one.hint)}" if one.hint else "")
+        + (f" → {code(one.command)}" if one.command else "")
     )
 
 
@@ -146,7 +183,7 @@ def _packages(one: EnvironmentImpact) -> str:
 def _size(one: EnvironmentImpact) -> str:
     found = one.difference
     if found is None or one.fate is Fate.REMOVED:
-        return "–"  # noqa: RUF001 - nothing to tell
+        return _NONE
     after, more = found.size_after, found.growth
     told = size(after.unpacked if after else None)
     if one.fate is not Fate.NEW:
@@ -154,13 +191,15 @@ def _size(one: EnvironmentImpact) -> str:
         told += f" ({'**' + much + '**' if is_jump(found) else much})"
     if one.budget is not None:
         over = after is not None and after.unpacked > one.budget
-        told += f" of {human_size(one.budget)}{' ❌' if over else ''}"
+        told += f" of {human_size(one.budget)} allowed{' ❌' if over else ''}"
     return told
 
 
 def _moved(cost: LayerCost | None) -> str:
     if cost is None:
-        return "–"  # noqa: RUF001 - nothing to tell
+        return _NONE
+    if not cost.new:
+        return f"nothing: others hold its {cost.count} {'layers' if cost.measured else 'packages'}"
     told = size(cost.new_bytes)
     if cost.measured:
         return f"{told}: {cost.new} of {cost.count} layers"
@@ -169,7 +208,7 @@ def _moved(cost: LayerCost | None) -> str:
 
 def _verdict(one: EnvironmentImpact) -> str:
     if one.planned is None:
-        return "–"  # noqa: RUF001 - nothing to tell
+        return _NONE
     reasons = ", ".join(reason.value for reason in one.planned.reasons)
     return one.planned.verdict.value + (f": {reasons}" if reasons else "")
 
@@ -178,7 +217,9 @@ def _components(found: Sequence[ComponentImpact]) -> str:
     if not found:
         return ""
     rows = [_component(one) for one in found]
-    head = ["| component | | proven | not good | not proven yet | no longer runs in | new in |"]
+    head = [
+        "| component | change | proven | not good | not proven yet | no longer runs in | new in |"
+    ]
     head.append("|---|---|--:|--:|--:|---|---|")
     shown = at_most(rows, "| and {} more | | | | | | |", _ROWS)
     return "\n".join(["### Components", "", *head, *shown])
@@ -193,11 +234,11 @@ def _component(one: ComponentImpact) -> str:
     lost = _places([lost.cell.environment for lost in one.lost])
     gained = _places([cell.environment for cell in one.gained])
     return (
-        f"| **{safe(one.name)}** | {one.fate.value} | {good} | {f'**{bad}** ❌' if bad else 0} "
-        f"| {rest} | {lost} | {gained} |"
+        f"| **{safe(one.name)}** | {one.fate.value} | {good or _NONE} "
+        f"| {f'**{bad}** ❌' if bad else _NONE} | {rest or _NONE} | {lost} | {gained} |"
     )
 
 
 def _places(names: Sequence[str]) -> str:
     unique = list(dict.fromkeys(names))
-    return ", ".join(at_most(map(safe, unique), "{} more", 4)) or "–"  # noqa: RUF001 - none
+    return ", ".join(at_most(map(safe, unique), "{} more", 4)) or _NONE

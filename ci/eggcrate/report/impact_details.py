@@ -25,22 +25,27 @@ _KEY = 12
 def details(impact: Impact, today: date) -> Iterator[str]:
     """What is folded, what a reviewer opens first first."""
     for environment in impact.environments:
-        yield _environment(environment)
+        yield _environment(environment, impact.registry)
     for component in impact.components:
         yield _component(component)
     yield _exceptions(impact, today)
 
 
-def _environment(one: EnvironmentImpact) -> str:
+def _environment(one: EnvironmentImpact, registry: str) -> str:
     found = one.difference
     if found is None or not found.changes:
-        return folded(f"{one.name}: image", _image(one)) if one.fate is not Fate.REMOVED else ""
+        return (
+            folded(f"{one.name}: image", _image(one, registry))
+            if one.fate is not Fate.REMOVED
+            else ""
+        )
     rows = [_change(change) for change in found.changes]
     head = ["| package | from | to | change | download | unpacked |", "|---|---|---|---|--:|--:|"]
     shown = at_most(rows, "| and {} more | | | | | |")
     body = "\n".join([*head, *shown, "", "**Bold**: asked for in pyproject.toml."])
     count = f"{len(rows)} package{'s' * (len(rows) != 1)}"
-    return folded(f"{one.name}: {count} changed", f"{body}\n\n{_image(one)}")
+    title = f"{one.name}: {count}{' changed' if one.fate is Fate.CHANGED else ''}"
+    return folded(title, "\n\n".join(filter(None, (body, _image(one, registry)))))
 
 
 def _change(change: PackageChange) -> str:
@@ -53,7 +58,7 @@ def _change(change: PackageChange) -> str:
     )
 
 
-def _image(one: EnvironmentImpact) -> str:
+def _image(one: EnvironmentImpact, registry: str) -> str:
     lines = []
     if one.key:
         before = f"<code>key-{one.key_before[:_KEY]}…</code> → " if one.key_before else ""
@@ -63,7 +68,8 @@ def _image(one: EnvironmentImpact) -> str:
     if one.planned and one.planned.against:
         against = safe(one.planned.against)
         count = len(one.planned.changes)
-        lines.append(f"- published last: {against}, from which {count} packages differ")
+        where = "published" if registry else "in this machine's store"
+        lines.append(f"- nearest image {where}: {against}; {count} packages differ from it")
     if one.cost and one.cost.size is not None:
         before = f"{size(one.cost.size_before)} → " if one.cost.size_before else ""
         lines.append(f"- compressed, base and bytecode included: {before}{size(one.cost.size)}")

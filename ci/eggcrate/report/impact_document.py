@@ -32,6 +32,7 @@ def document(impact: Impact, today: date) -> dict[str, Any]:
                 "subject": one.subject,
                 "what": one.what,
                 "hint": one.hint,
+                "command": one.command,
             }
             for one in impact.decisions
         ],
