@@ -30,6 +30,10 @@ build: setup ## build the images of all environments into the local store
 plan: setup ## show which environments must be built, and why
 	@$(EGGCRATE) plan $(ARGS)
 
+.PHONY: impact
+impact: setup ## tell what this change does: build/impact.md, the report for its pull request
+	@$(EGGCRATE) impact $(ARGS)
+
 .PHONY: push
 push: setup ## build what is not published yet and push it to the registry
 	@$(EGGCRATE) build --changed --push $(ARGS)

@@ -145,5 +145,13 @@ class TaskOutputError(EggcrateError):
     """A task that ended well, and did not give what it promises."""
 
 
+class HistoryError(EggcrateError):
+    """Git does not know here what a comparison needs."""
+
+
+class ForgeError(EggcrateError):
+    """GitHub or GitLab does not do what was asked of it."""
+
+
 class PluginError(EggcrateError):
     """A plugin that cannot be loaded, or that raised."""

@@ -210,22 +210,22 @@ def _explained(item: Keyed, there: Sequence[Published]) -> Planned:
         return replace(told, reasons=(Reason.NEW,))
     recipe = item.resolved.recipe
     packages = {one.name: one.version for one in recipe.distributions}
-    nearest = _nearest(candidates, packages)
-    changes = compare(nearest.packages, packages)
+    closest = nearest(candidates, packages)
+    changes = compare(closest.packages, packages)
     reasons = []
     if changes:
         reasons.append(Reason.LOCK_CHANGED)
-    if nearest.base_key != recipe.base_key:
+    if closest.base_key != recipe.base_key:
         reasons.append(Reason.BASE_MOVED)
-    if nearest.key == item.key:
+    if closest.key == item.key:
         reasons.append(Reason.MISSING)
     return replace(
         told,
         reasons=tuple(reasons) or (Reason.RECIPE_CHANGED,),
-        against=nearest.tag,
-        base_before=nearest.base,
+        against=closest.tag,
+        base_before=closest.base,
         changes=changes,
-        settings=compare(nearest.settings, _settings(image.about(recipe))),
+        settings=compare(closest.settings, _settings(image.about(recipe))),
     )
 
 
@@ -234,7 +234,7 @@ def _settings(annotations: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def _nearest(candidates: Sequence[Published], packages: Mapping[str, str]) -> Published:
+def nearest(candidates: Sequence[Published], packages: Mapping[str, str]) -> Published:
     """The stable image; without one, that whose packages differ least."""
     for candidate in candidates:
         if candidate.tag == STABLE:

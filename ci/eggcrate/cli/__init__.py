@@ -35,6 +35,11 @@ _VERBS = {
     "plan": "show which environments must be built, and why",
     "build": "build images into the local store, and publish them",
     "promote": "move the tag stable to the images that the locks name now",
+    "diff": "show what changed in an environment, and what it costs",
+    "whohas": "show which environments and images hold a package, and through what",
+    "when": "show since which commit environments hold a version",
+    "policy": "judge environments by the repository's rules and budgets",
+    "impact": "tell what a change does: the report for its pull request",
     "matrix": "prove every component in every compatible image",
     "doctor": "show settings, their origin, and this machine",
 }

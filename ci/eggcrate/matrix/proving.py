@@ -84,9 +84,9 @@ def carry_out(
     watch.built(tuple(images.values()))
     ready = time.monotonic()
 
-    keys = Keys(matrix=matrix, limits=limits, harness=_versions(matrix))
+    keys = Keys(matrix=matrix, limits=limits, harness=harness_versions(matrix))
     files = Snapshot(matrix, root)
-    remembered = _recall(cells, keys, images, files, memory) if options.recall else {}
+    remembered = recall(cells, keys, images, files, memory) if options.recall else {}
     again = _sample(remembered, options)
     todo = [cell for cell in cells if cell not in remembered or cell in again]
     kept = {cell: one for cell, one in remembered.items() if cell not in again}
@@ -143,12 +143,12 @@ def unproven(
     resolved = [item for item in matrix.resolved if item.environment.name in _columns(cells)]
     images = pictures.find_images(resolved, workshop, link, build=False)
     images |= pictures.find_released(matrix.released, link)
-    keys = Keys(matrix=matrix, limits=limits, harness=_versions(matrix))
-    remembered = _recall(cells, keys, images, Snapshot(matrix, root), memory)
+    keys = Keys(matrix=matrix, limits=limits, harness=harness_versions(matrix))
+    remembered = recall(cells, keys, images, Snapshot(matrix, root), memory)
     return tuple(cell for cell in cells if cell not in remembered)
 
 
-def _versions(matrix: Matrix) -> dict[str, str]:
+def harness_versions(matrix: Matrix) -> dict[str, str]:
     """The harness's version for each column; for the same Python it is the same."""
     version = functools.cache(harness_version)
     here = {item.environment.name: version(item.recipe.target) for item in matrix.resolved}
@@ -160,7 +160,7 @@ def _columns(cells: Iterable[Cell]) -> set[str]:
     return {cell.environment for cell in cells}
 
 
-def _recall(
+def recall(
     cells: Sequence[Cell],
     keys: Keys,
     images: Mapping[str, BuildResult],

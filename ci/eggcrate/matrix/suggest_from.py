@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -57,23 +58,34 @@ def facts_of(
         name = one.environment.name
         good = [result for result in by_place.get(name, ()) if result.outcome in GOOD]
         known = good and len(good) == expected.get(name) and all(map(_imported, good))
-        wanted = _wanted(one)
-        places[name] = Place(
-            name=name,
-            target=one.recipe.target,
-            packages=one.packages,
-            wanted={item.name: item.constraint for item in wanted},
-            requires_python=one.environment.requires_python,
-            system=frozenset(one.environment.system_packages),
-            own_build=one.environment.dockerfile is not None,
-            until=one.environment.supported_until,
+        places[name] = replace(
+            place_of(one, sizes.get(name, {})),
             used=_used(one, good, matrix, modules) if known else None,
-            sizes=sizes.get(name, {}),
             layers=layers.get(name, {}),
-            without=functools.partial(_without, one, wanted),
+            without=functools.partial(_without, one, _wanted(one)),
         )
     return Facts(
         components=matrix.components, places=places, results=session.results, whole=_whole(matrix)
+    )
+
+
+def place_of(one: Resolved, sizes: Mapping[str, int]) -> Place:
+    """An environment by its locks alone.
+
+    Args:
+        one: the environment.
+        sizes: package to bytes.
+    """
+    return Place(
+        name=one.environment.name,
+        target=one.recipe.target,
+        packages=one.packages,
+        wanted={item.name: item.constraint for item in _wanted(one)},
+        requires_python=one.environment.requires_python,
+        system=frozenset(one.environment.system_packages),
+        own_build=one.environment.dockerfile is not None,
+        until=one.environment.supported_until,
+        sizes=sizes,
     )
 
 

@@ -75,7 +75,7 @@ def alike(facts: Facts, rows: Mapping[Row, Mapping[str, CellResult]]) -> Iterato
             if other.name not in {mine.name, *taken}
             and runs[mine.name]
             and runs[mine.name] <= passes[mine.name] & passes[other.name]
-            and _stands_in(other, mine)
+            and stands_in(other, mine)
         ]
         if not fitting:
             continue
@@ -98,7 +98,7 @@ def alike(facts: Facts, rows: Mapping[Row, Mapping[str, CellResult]]) -> Iterato
         )
 
 
-def _stands_in(other: Place, one: Place) -> bool:
+def stands_in(other: Place, one: Place) -> bool:
     """Whether an environment holds what another was made for, and is hardly larger."""
     if one.own_build or other.own_build or not one.system <= other.system:
         return False

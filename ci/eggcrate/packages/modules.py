@@ -1,39 +1,26 @@
 """Which modules a locked file gives an environment, without running or installing anything.
 
-A wheel's are in the directory of its zip: read from the user's cache when the wheel is there,
-else from the last kilobytes of the file on the index. Remembered by the wheel's hash in
-``modules/<2>/<sha256>.json``.
+A wheel's are in the directory of its zip, see :mod:`eggcrate.packages.learned`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import tarfile
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from eggcrate.errors import ConfigError, EggcrateError, PackageIndexError
-from eggcrate.files import atomic_write, sealed, unsealed
-from eggcrate.packages.distribution import Distribution, Kind
+from eggcrate.packages.learned import Subject, learn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from unearth.link import Link
-
-    from eggcrate.packages.indexes import Indexes
+    from eggcrate.packages.distribution import Distribution
     from eggcrate.packages.pip_config import PipConfig
 
 MODULES_VERSION = 1
 """Raised whenever the same wheel would be said to give other modules."""
-_JOBS = 8
-_TAIL = 1 << 16
-_PARTIAL_CONTENT = 206
-_LONGEST_DIRECTORY = 64 << 20
 _DATA = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")
 _MODULE = re.compile(r"(?P<name>[^./]+)(?:\.py|\.pyc|(?:\.[^./]+)?\.so)")
 
@@ -55,15 +42,7 @@ def provided_modules(
         For each the names as :func:`modules_in` gives them; ``None`` for one that is neither
         remembered nor in the cache, when no index can be asked or none can be reached.
     """
-    wanted = sorted(set(distributions))
-    found = {item: _known(item, cache) for item in wanted}
-    unknown = [item for item in wanted if found[item] is None]
-    if unknown and config is not None:
-        with contextlib.suppress(ConfigError):  # without pip no index is known
-            for item, modules in _ask(unknown, cache, config()).items():
-                found[item] = modules
-                _remember(item, modules, cache)
-    return found
+    return learn(_MODULES, distributions, cache=cache, config=config)
 
 
 def modules_in(names: Iterable[str]) -> frozenset[str]:
@@ -90,57 +69,6 @@ def _shortest(parts: tuple[str, ...], regular: set[tuple[str, ...]]) -> tuple[st
     return next((parts[:n] for n in range(1, len(parts)) if parts[:n] in regular), parts)
 
 
-def _known(distribution: Distribution, cache: Path) -> frozenset[str] | None:
-    """What is remembered, or can be read from the cache."""
-    if not distribution.sha256.isalnum():  # no hash: told in full by what fetches it
-        return None
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        document = unsealed(_record(distribution, cache).read_bytes())
-        if document["version"] == MODULES_VERSION:
-            return frozenset(document["modules"])
-    from eggcrate.packages.cache import cached_path  # noqa: PLC0415 - slow, and rarely needed
-
-    try:
-        path = cached_path(distribution, cache=cache)
-    except PackageIndexError:  # no file name
-        return None
-    if not path.is_file():
-        return None
-    modules = _read(distribution, path)
-    _remember(distribution, modules, cache)
-    return modules
-
-
-def _remember(distribution: Distribution, modules: frozenset[str] | None, cache: Path) -> None:
-    if modules is None or not distribution.sha256.isalnum():
-        return
-    document = {"version": MODULES_VERSION, "modules": sorted(modules)}
-    with contextlib.suppress(OSError):  # a cache that cannot be written is a slow one
-        atomic_write(_record(distribution, cache), sealed(document), flush=False)
-
-
-def _record(distribution: Distribution, cache: Path) -> Path:
-    return cache / "modules" / distribution.sha256[:2] / f"{distribution.sha256}.json"
-
-
-def _read(distribution: Distribution, path: Path) -> frozenset[str] | None:
-    """From a whole file; nothing for one that cannot be read, which building it will tell."""
-    try:
-        if distribution.kind is Kind.SDIST:
-            return _in_sdist(distribution, path)
-        with zipfile.ZipFile(path) as archive:
-            return modules_in(archive.namelist())
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        tarfile.TarError,
-    ):
-        return None
-
-
 def _in_sdist(distribution: Distribution, path: Path) -> frozenset[str]:
     """What an sdist may give: more rather than less, since only building it would tell."""
     if path.suffix == ".zip":
@@ -164,135 +92,11 @@ def _in_sdist(distribution: Distribution, path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _ask(
-    distributions: list[Distribution], cache: Path, config: PipConfig
-) -> Mapping[Distribution, frozenset[str] | None]:
-    """From the index; one that cannot be reached is not asked for the others."""
-    from eggcrate.packages.indexes import Indexes  # noqa: PLC0415 - slow, and rarely needed
-    from eggcrate.retries import Retries  # noqa: PLC0415 - as above
-
-    unreachable: set[str | None] = set()
-
-    def one(distribution: Distribution) -> frozenset[str] | None:
-        if distribution.index in unreachable:
-            return None
-        try:
-            return _from_index(distribution, cache, indexes)
-        except EggcrateError as error:
-            if _is_about_the_network(error):
-                unreachable.add(distribution.index)
-            return None
-
-    with (
-        Indexes(config, retries=Retries(attempts=2)) as indexes,
-        ThreadPoolExecutor(_JOBS, thread_name_prefix="modules") as pool,
-    ):
-        return dict(zip(distributions, pool.map(one, distributions), strict=True))
-
-
-def _is_about_the_network(error: EggcrateError) -> bool:
-    from eggcrate.retries import TransientError  # noqa: PLC0415 - as above
-
-    return isinstance(error.__cause__, TransientError)
-
-
-def _from_index(distribution: Distribution, cache: Path, indexes: Indexes) -> frozenset[str] | None:
-    if distribution.kind is Kind.WHEEL and not distribution.url:
-        for link in indexes.candidates(distribution):
-            if distribution.sha256 not in (link.hash_option or {}).get("sha256", ()):
-                break  # only its bytes can tell whether it is the file that the lock names
-            names = _names_by_range(link, distribution, indexes)
-            if names is not None:
-                return modules_in(names)
-    from eggcrate.packages.cache import fetch  # noqa: PLC0415 - as above
-
-    path = fetch([distribution], cache=cache, indexes=indexes)[distribution]
-    return _read(distribution, path)
-
-
-def _names_by_range(link: Link, distribution: Distribution, indexes: Indexes) -> list[str] | None:
-    """Names in a zip on a server; nothing when that does not give parts of files."""
-    if link.is_file:
-        return None
-    url = link.url_without_fragment
-    tail = _part(url, f"bytes=-{_TAIL}", distribution, indexes)
-    while tail is not None:
-        start, content = tail
-        try:
-            with zipfile.ZipFile(_Tail(start, content)) as archive:
-                return archive.namelist()
-        except _TooShortError as error:
-            if start - error.offset > _LONGEST_DIRECTORY:
-                return None
-            more = _part(url, f"bytes={error.offset}-{start - 1}", distribution, indexes)
-            if more is None or more[0] != error.offset or len(more[1]) != start - error.offset:
-                return None
-            tail = (more[0], more[1] + content)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError):
-            return None
-    return None
-
-
-def _part(
-    url: str, wanted: str, distribution: Distribution, indexes: Indexes
-) -> tuple[int, bytes] | None:
-    """A part of a file, and where it begins; nothing unless the server gives just that."""
-    from eggcrate.packages.web import (  # noqa: PLC0415 - slow, and rarely needed
-        check_status,
-        retrying,
-        transient_network,
-    )
-
-    def attempt() -> tuple[int, bytes] | None:
-        headers = {"Accept-Encoding": "identity", "Range": wanted}
-        with transient_network(url), indexes.client.get_stream(url, headers=headers) as response:
-            if response.status_code == _PARTIAL_CONTENT:
-                begin = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-                return (int(begin[1]), response.read()) if begin else None
-            with contextlib.suppress(PackageIndexError):
-                check_status(response, url, distribution.filename)
-            return None
-
-    return retrying(attempt, what=distribution.filename, url=url, retries=indexes.retries)
-
-
-class _TooShortError(Exception):
-    def __init__(self, offset: int) -> None:
-        super().__init__(offset)
-        self.offset = offset
-
-
-class _Tail(io.RawIOBase):
-    """The end of a file, as if it were the whole; asking for more says from where."""
-
-    def __init__(self, start: int, content: bytes) -> None:
-        super().__init__()
-        self._start = start
-        self._content = content
-        self._position = 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        size = self._start + len(self._content)
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
-        if base + offset < 0:
-            raise ValueError("before the file begins")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # the stdlib's own Buffer is newer than Python 3.11
-        if self._position < self._start and len(buffer):
-            raise _TooShortError(self._position)
-        begin = self._position - self._start
-        part = self._content[begin : begin + len(buffer)]
-        buffer[: len(part)] = part
-        self._position += len(part)
-        return len(part)
+_MODULES = Subject(
+    name="modules",
+    version=MODULES_VERSION,
+    of_wheel=lambda archive: modules_in(archive.namelist()),
+    of_sdist=_in_sdist,
+    encode=sorted,
+    decode=frozenset,
+)

@@ -108,6 +108,20 @@ def read_lock(path: Path) -> Lock:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"{path} cannot be read", why=str(error), hint=relock) from error
+    return parse_lock(text, path)
+
+
+def parse_lock(text: str, path: Path) -> Lock:
+    """Read the text of a lock file, wherever it comes from.
+
+    Args:
+        text: of the lock.
+        path: where it is, or was; for messages, and what relative sources are relative to.
+
+    Raises:
+        LockError: it cannot be understood; merge conflicts are named as such.
+    """
+    relock = f"run: eggcrate lock {path.parent.name}"
     try:
         return _parse(path, text)
     except tomllib.TOMLDecodeError as error:

@@ -27,6 +27,8 @@ _KEYS = (
     "allow-overlap",
     "owner",
     "supported-until",
+    "policy",  # this and the next are read by eggcrate.repo.policy
+    "exceptions",
 )
 
 

@@ -6,14 +6,16 @@ and the answer to what must be built does not depend on it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eggcrate.process import ProcessError, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _KEEP = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CONFIG_HOME", "SSL_CERT_FILE")
@@ -23,17 +25,41 @@ _SETTINGS = ("-c", "core.quotepath=off", "-c", "core.fsmonitor=false", "-c", "lo
 
 
 @dataclass(frozen=True, kw_only=True)
+class Commit:
+    """A commit, and what it made of some files."""
+
+    id: str
+    date: str
+    """Day of the commit, such as ``2026-11-26``."""
+    author: str
+    subject: str
+    files: Mapping[str, str] = field(repr=False)
+    """Path from the checkout to blob id, of files it added or changed; empty for deleted ones."""
+
+    @property
+    def short(self) -> str:
+        """Enough of its id for people."""
+        return self.id[:10]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Git:
     """The repository around a checkout, if there is one."""
 
     root: Path
 
-    def _ask(self, *arguments: str) -> bytes | None:
+    def _ask(self, *arguments: str, stdin: str = "") -> bytes | None:
         """Standard output of a git command; ``None`` when it fails or git is not there."""
         env = {name: os.environ[name] for name in _KEEP if name in os.environ}
         env |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         try:
-            done = run(["git", *_SETTINGS, *arguments], cwd=self.root, env=env, check=False)
+            done = run(
+                ["git", *_SETTINGS, *arguments],
+                cwd=self.root,
+                env=env,
+                stdin=stdin.encode(),
+                check=False,
+            )
         except ProcessError:
             return None
         return done.stdout if done.returncode == 0 else None
@@ -87,3 +113,63 @@ class Git:
         return frozenset(
             match[1].decode() for path in paths if (match := _ENVIRONMENT.fullmatch(path))
         )
+
+    def files(self, commit: str, *folders: str) -> dict[str, str] | None:
+        """Blob ids of all files below some folders at a commit, by path from the checkout."""
+        told = self._ask("ls-tree", "-r", "-z", commit, "--", *folders)
+        if told is None:
+            return None
+        found = {}
+        for line in told.split(b"\0"):
+            head, _, path = line.partition(b"\t")
+            if head.split()[1:2] == [b"blob"]:
+                found[path.decode()] = head.split()[2].decode()
+        return found
+
+    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """The content of blobs, read by one process; those that are not here are left out."""
+        wanted = sorted(set(ids))
+        told = self._ask("cat-file", "--batch", stdin="".join(f"{one}\n" for one in wanted))
+        found: dict[str, bytes] = {}
+        place = 0
+        while told and place < len(told):
+            end = told.index(b"\n", place)
+            name, kind, *size = told[place:end].decode().split(" ")
+            place = end + 1
+            if kind == "blob":
+                found[name] = told[place : place + int(size[0])]
+                place += int(size[0]) + 1
+        return found
+
+    def default_branch(self) -> str | None:
+        """The branch that changes go to: the remote's, else a local ``main`` or ``master``."""
+        told = self._ask("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+        named = told.decode().strip() if told else ""
+        candidates = (named, "origin/main", "main", "origin/master", "master")
+        return next((name for name in candidates if name and self.resolve(name)), None)
+
+    def history(self, *paths: str) -> tuple[Commit, ...] | None:
+        """The commits of this branch that changed these paths, the newest first.
+
+        What was merged counts as the merge commit: since then the branch has it.
+        """
+        told = self._ask(
+            *("log", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "-z"),
+            *("--relative", "--format=%x01%H%x02%cs%x02%an%x02%s%x02", "HEAD", "--", *paths),
+        )
+        if told is None:
+            return None
+        return tuple(_commit(part) for part in told.decode("utf-8", "replace").split("\1")[1:])
+
+
+def _commit(text: str) -> Commit:
+    """One entry of ``git log --raw -z``."""
+    told, _, raw = text.rpartition("\2")
+    identity, date, author, subject = told.split("\2", 3)
+    fields = [part.strip("\n") for part in raw.split("\0")]
+    files = {}
+    for head, path in itertools.pairwise(fields):
+        if head.startswith(":"):
+            blob = head.split()[3]
+            files[path] = blob if blob.strip("0") else ""
+    return Commit(id=identity, date=date, author=author, subject=subject, files=files)

@@ -70,7 +70,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     """
     path = root / "pyproject.toml"
     table = Table.read(path).table("tool").table("eggcrate")
-    table.only(tuple(_DEFAULTS))
+    table.only((*_DEFAULTS, "policy"))  # that one is read by eggcrate.repo.policy
     found: dict[str, Setting] = {}
     for name, default in _DEFAULTS.items():
         variable = f"EGGCRATE_{name.upper()}"

@@ -51,6 +51,7 @@ def session_document(
     finished: str = "",
 ) -> dict[str, Any]:
     """All that is known of a run, as ``matrix.json`` holds it."""
+    keys = {one.environment: one.key for one in session.images}
     return {
         "schema": SCHEMA,
         "finished": finished,
@@ -62,6 +63,7 @@ def session_document(
         "images": [
             {
                 "name": image.name,
+                "key": keys.get(image.name, ""),
                 "digest": image.digest,
                 "size": image.size,
                 "layers": [{"digest": one.digest, "size": one.size} for one in image.layers],

@@ -49,11 +49,22 @@ def markdown(
         _table("Flaky", [one for one in results if one.outcome is Outcome.FLAKY]),
         _changes(results, previous),
         *(_details(result) for result in bad),
-        _folded("Suggestions", "\n".join(f"- {safe(one, 4 * _LINE)}" for one in suggestions)),
-        _folded("Images", _images(images)),
+        folded("Suggestions", "\n".join(f"- {safe(one, 4 * _LINE)}" for one in suggestions)),
+        folded("Images", _images(images)),
     ]
+    return fitted(filter(None, sections), limit, "`build/matrix/index.html`")
+
+
+def fitted(sections: Iterable[str], limit: int, whole: str) -> str:
+    """Those sections that fit, in their order; what did not is said.
+
+    Args:
+        sections: the most important first.
+        limit: characters.
+        whole: where everything stands, as Markdown.
+    """
     kept, left, room = [], 0, limit - 200
-    for section in filter(None, sections):
+    for section in sections:
         if len(section) + 2 <= room:
             kept.append(section)
             room -= len(section) + 2
@@ -62,7 +73,7 @@ def markdown(
     if left:
         kept.append(
             f"_{left} part{'s' * (left > 1)} of this report did not fit here; "
-            "`build/matrix/index.html` holds everything._"
+            f"{whole} holds everything._"
         )
     return "\n\n".join(kept) + "\n"
 
@@ -96,7 +107,7 @@ def _problems(session: Session) -> str:
         + (f". Next: {safe(error['hint'])}" if error["hint"] else "")
         for error in session_errors(session)
     ]
-    return "\n".join(_at_most(lines, "- and {} more errors"))
+    return "\n".join(at_most(lines, "- and {} more errors"))
 
 
 def _table(title: str, results: Sequence[CellResult]) -> str:
@@ -109,7 +120,7 @@ def _table(title: str, results: Sequence[CellResult]) -> str:
         for result in results
     ]
     head = ["| component | environment | outcome | why |", "|---|---|---|---|"]
-    rows = _at_most(lines, "| and {} more | | | |")
+    rows = at_most(lines, "| and {} more | | | |")
     return "\n".join([f"### {title}", "", *head, *rows])
 
 
@@ -122,15 +133,15 @@ def _changes(results: Sequence[CellResult], previous: Mapping[Cell, Before]) -> 
         f"- {safe(str(one.cell))}: {previous[one.cell].seconds:.1f} s → **{one.seconds:.1f} s**"
         for one in found.slower
     ]
-    return _folded("Changed since the previous run", "\n".join(_at_most(lines, "- and {} more")))
+    return folded("Changed since the previous run", "\n".join(at_most(lines, "- and {} more")))
 
 
 def _details(result: CellResult) -> str:
     lines = [line[:_LINE] for line in telling(result.output, _LINES)]
-    parts = [_fenced("\n".join(lines))] if lines else []
+    parts = [fenced("\n".join(lines))] if lines else []
     if result.command:
-        parts.append(f"Run it again:\n\n{_fenced(result.command)}")
-    return _folded(f"{result.cell}: {result.outcome.value}", "\n\n".join(parts))
+        parts.append(f"Run it again:\n\n{fenced(result.command)}")
+    return folded(f"{result.cell}: {result.outcome.value}", "\n\n".join(parts))
 
 
 def _images(images: Sequence[ImageContent]) -> str:
@@ -150,23 +161,25 @@ def _images(images: Sequence[ImageContent]) -> str:
         "layers are shared. Sizes are compressed."
     )
     head = ["| image | size | layers | largest |", "|---|--:|--:|---|"]
-    return "\n".join([*head, *_at_most(rows, "| and {} more | | | |"), "", told])
+    return "\n".join([*head, *at_most(rows, "| and {} more | | | |"), "", told])
 
 
-def _folded(title: str, body: str) -> str:
+def folded(title: str, body: str) -> str:
+    """A part that is opened by a click; nothing without a body."""
     if not body:
         return ""
     return f"<details><summary>{safe(title)}</summary>\n\n{body}\n\n</details>"
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str) -> str:
     """A block of code whose fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{plain(text)}\n{fence}"
 
 
-def _at_most(lines: Iterable[str], more: str) -> list[str]:
+def at_most(lines: Iterable[str], more: str, most: int = _ROWS) -> list[str]:
+    """The first lines, and how many are left out."""
     every = list(lines)
-    left = len(every) - _ROWS
-    return [*every[:_ROWS], *([more.format(left)] if left > 0 else [])]
+    left = len(every) - most
+    return [*every[:most], *([more.format(left)] if left > 0 else [])]

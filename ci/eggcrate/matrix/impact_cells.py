@@ -1,0 +1,124 @@
+"""The part of an impact that is about components and their cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eggcrate.matrix.cells import Column, Outcome, lay_out
+from eggcrate.matrix.impact import ComponentImpact, Fate, LostCell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eggcrate.build.before import Before
+    from eggcrate.matrix.cells import Cell, CellResult
+    from eggcrate.matrix.session import Matrix
+
+
+def component_impacts(
+    matrix: Matrix, before: Before, results: Sequence[CellResult], touched: frozenset[str]
+) -> tuple[ComponentImpact, ...]:
+    """Components that the change has to do with, by name.
+
+    Args:
+        matrix: what there is to prove now.
+        before: what there was.
+        results: where each cell stands.
+        touched: environments that are not as they were.
+    """
+    earlier = _cells_before(matrix, before)
+    now = frozenset(matrix.grid.cells)
+    mine = frozenset(cell for cell in now if "@" not in cell.environment)
+    found = []
+    for name in sorted({*before.components, *matrix.everyone}):
+        files = _files(name, matrix, before)
+        told = ComponentImpact(
+            name=name,
+            fate=_fate(name, matrix, before, files),
+            files=files,
+            lost=tuple(
+                LostCell(cell=cell, reason=_reason(cell, matrix))
+                for cell in sorted(earlier - mine)
+                if cell.component == name and name in matrix.everyone
+            ),
+            gained=tuple(
+                cell
+                for cell in sorted(mine - earlier)
+                if cell.component == name and name in before.components
+            ),
+            results=tuple(
+                sorted(
+                    (one for one in results if one.cell.component == name),
+                    key=lambda one: one.cell,
+                )
+            ),
+        )
+        affected = any(cell.component == name and cell.environment in touched for cell in mine)
+        bad = any(not one.outcome.good for one in told.results)
+        if told.fate is not Fate.AFFECTED or told.lost or told.gained or affected or bad:
+            found.append(told)
+    return tuple(found)
+
+
+def _cells_before(matrix: Matrix, before: Before) -> frozenset[Cell]:
+    """The cells that there were, on the platform that cells are proven on."""
+    columns = []
+    for one in matrix.resolved:
+        name, platform = one.environment.name, str(one.recipe.target.platform)
+        if name not in before.environments:
+            continue
+        then = before.resolved.get((name, platform), one)
+        columns.append(Column(environment=name, target=then.recipe.target, packages=then.packages))
+    here = {column.environment for column in columns}
+    for (name, platform), then in before.resolved.items():
+        target = then.recipe.target
+        same = not matrix.resolved or platform == str(matrix.resolved[0].recipe.target.platform)
+        if name not in here and same:
+            columns.append(Column(environment=name, target=target, packages=then.packages))
+    return frozenset(lay_out(list(before.components.values()), columns).cells)
+
+
+def _files(name: str, matrix: Matrix, before: Before) -> tuple[str, ...]:
+    """Changed files that a component's cells depend on."""
+    known = matrix.closures[name].files if name in matrix.closures else ()
+    folder = f"components/{name}/"
+    return tuple(
+        sorted(path for path in before.changed if path in known or path.startswith(folder))
+    )
+
+
+def _fate(name: str, matrix: Matrix, before: Before, files: Sequence[str]) -> Fate:
+    if name not in before.components:
+        return Fate.NEW
+    if name not in matrix.everyone:
+        # A component that cannot be read is still there.
+        return Fate.CHANGED if f"components/{name}" in matrix.errors else Fate.REMOVED
+    return Fate.CHANGED if files else Fate.AFFECTED
+
+
+def _reason(cell: Cell, matrix: Matrix) -> str:
+    """Why a pairing is no cell any more."""
+    exact = [one for one in matrix.grid.incompatible if one.cell == cell]
+    about = [
+        one
+        for one in matrix.grid.incompatible
+        if (one.cell.component, one.cell.environment) == (cell.component, cell.environment)
+        and not one.cell.flavour
+    ]
+    for one in (*exact, *about):
+        return one.reason
+    if f"environments/{cell.environment}" in matrix.errors:
+        return "the environment cannot be resolved"
+    if all(item.environment.name != cell.environment for item in matrix.resolved):
+        return "the environment is gone"
+    component = matrix.everyone.get(cell.component)
+    if component and cell.flavour and cell.flavour not in component.flavours:
+        return f"the flavour {cell.flavour} is gone"
+    return "the component asks for something else now"
+
+
+def counted(results: Sequence[CellResult]) -> tuple[int, int, int]:
+    """How many cells are proven, not good, and not proven yet."""
+    unproven = sum(one.outcome is Outcome.NOT_SELECTED for one in results)
+    bad = sum(not one.outcome.good for one in results)
+    return len(results) - unproven - bad, bad, unproven
