@@ -30,17 +30,17 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "other pin. Shows what the lock gains, what each package takes, and which components fit "
         "now or no longer. When anything fails both files stay as they were.",
     )
-    options(verb, "such as polars, 'pandas>=2.2,<3' or 'dask[array]'")
+    options(verb, "such as polars, 'pandas>=2.2,<3' or 'dask[array]'", "eggcrate.add/1")
     verb.set_defaults(run=run)
 
 
-def options(verb: argparse.ArgumentParser, packages: str) -> None:
+def options(verb: argparse.ArgumentParser, packages: str, schema: str) -> None:
     """Add what ``add`` and ``remove`` have in common."""
     verb.add_argument("environment", metavar="ENV", help="the environment")
     verb.add_argument("packages", nargs="+", metavar="PACKAGE", help=packages)
     verb.add_argument("--move", action="store_true", help="let other pins move where they must")
     verb.add_argument("--dry-run", action="store_true", help="show all of it, write nothing")
-    verb.add_argument("--json", action="store_true", help=f"print {verb.prog.split()[-1]} as JSON")
+    verb.add_argument("--json", action="store_true", help=f"print {schema}")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:

@@ -21,7 +21,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Ask for packages no longer in environments/ENV/pyproject.toml and lock it, "
         "moving no other pin. Shows what the lock loses and which components no longer fit.",
     )
-    options(verb, "names of packages that it asks for")
+    options(verb, "names of packages that it asks for", "eggcrate.remove/1")
     verb.set_defaults(run=run)
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from eggcrate.repo.values import Environment
 
 _SHOWN = 6
+_LINE = "\n        "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +204,7 @@ def _proposed(
         raise ConflictError(
             f"{', '.join(packages)} cannot be added to {environment.name}",
             why=shortened(error.why, [one.name for one in asked]),
-            hint="; ".join([*tries, *_elsewhere(packages)]),
+            hint=_LINE.join([*tries, *elsewhere(packages)]),
         ) from error
     if (moved := proposal.moved(names)) and not move:
         raise _moves(environment, "added to", packages, moved)
@@ -230,7 +231,8 @@ def _other_versions(
     return [f"this fits: eggcrate add {environment.name} {' '.join(wanted)}"]
 
 
-def _elsewhere(packages: Sequence[str]) -> list[str]:
+def elsewhere(packages: Sequence[str]) -> list[str]:
+    """What to try when an environment cannot take packages."""
     quoted = " ".join(f"'{one}'" if re.search(r"[^\w.-]", one) else one for one in packages)
     return [
         f"see which environment can take it: eggcrate where {quoted}",
@@ -246,7 +248,7 @@ def _moves(
     return ConflictError(
         f"{', '.join(packages)} cannot be {verb} {environment.name} without moving other pins",
         why=f"these would move: {', '.join(told)}{more}",
-        hint="; ".join(["--move lets them", *_elsewhere(packages)]),
+        hint=_LINE.join(["--move lets them", *elsewhere(packages)]),
     )
 
 

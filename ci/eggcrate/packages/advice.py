@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NEAR = 2
 _MOST = 5
+_LINE = "\n        "
 
 # What people import, and what it is published as: for what no lock here holds.
 KNOWN_AS = {
@@ -45,6 +46,17 @@ KNOWN_AS = {
     "yaml": "pyyaml",
     "zmq": "pyzmq",
 }
+# Names that newcomers mistype before any lock here holds them.
+_COMMON = frozenset(
+    (
+        *("dask", "duckdb", "fastapi", "gensim", "ipykernel", "jax", "joblib", "jupyter"),
+        *("keras", "lightgbm", "lightning", "matplotlib", "mlflow", "networkx", "nltk", "numba"),
+        *("numpy", "optuna", "pandas", "plotly", "polars", "prophet", "pyarrow", "pydantic"),
+        *("pyspark", "pytorch-lightning", "requests", "scikit-learn", "scipy", "seaborn"),
+        *("sentence-transformers", "shap", "spacy", "sqlalchemy", "statsmodels", "sympy"),
+        *("tensorflow", "torch", "torchvision", "tqdm", "transformers", "xgboost"),
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +73,12 @@ class Names:
         module = name.lower().replace("-", "_")
         if canonicalize_name(name) in self.packages:
             return ""
-        found = self.modules.get(module) or KNOWN_AS.get(canonicalize_name(name), "")
+        found = KNOWN_AS.get(canonicalize_name(name)) or self.modules.get(module, "")
         return found if found != canonicalize_name(name) else ""
 
     def nearest(self, name: str) -> list[str]:
         """Names that are known to exist and look like this one."""
-        known = self.packages | set(KNOWN_AS.values())
+        known = self.packages | _COMMON | set(KNOWN_AS.values())
         return difflib.get_close_matches(canonicalize_name(name), sorted(known), n=3, cutoff=0.7)
 
 
@@ -137,8 +149,7 @@ def _refuse_modules(name: str, place: Place, names: Names) -> None:
             f"{name} is a part of Python {place.target.minor}",
             hint="there is nothing to add: import it",
         )
-    published = names.published_as(name)
-    if published:
+    if package in KNOWN_AS and (published := names.published_as(name)):
         raise PackageError(
             f"{name} is what one imports; the package is called {published}",
             hint=f"eggcrate add {place.name} {published}",
@@ -160,7 +171,8 @@ def _refuse_python(
         f"{asked.name} {newest.version} is not for Python {place.target.minor}, "
         f"which {place.name} has",
         why=f"it needs Python {' or '.join(newest.requires_python)}",
-        hint="; ".join(tries) or "make an environment with that Python: eggcrate new environment",
+        hint="\n        ".join(tries)
+        or "make an environment with that Python: eggcrate new environment",
     )
 
 
@@ -182,9 +194,17 @@ def _refuse_platform(
     raise PackageError(
         f"{asked.name} {able[-1].version} has no file for Python {target.minor} on "
         f"{target.platform}",
-        why=f"it offers {', '.join(able[-1].files[-_MOST:])}",
-        hint="; ".join(tries) or "ask its publisher for a wheel, or look for another package",
+        why=f"its wheels are for {', '.join(_tags(able[-1]))}",
+        hint="\n        ".join(tries)
+        or "ask its publisher for a wheel, or look for another package",
     )
+
+
+def _tags(offer: Offer) -> list[str]:
+    """Interpreters and platforms of the wheels of a version, such as ``cp39 win_amd64``."""
+    parts = [name.removesuffix(".whl").split("-")[-3:] for name in offer.files]
+    told = dict.fromkeys(f"{python} {platform.split('.')[0]}" for python, _, platform in parts)
+    return [*list(told)[-_MOST:], *(["…"] if len(told) > _MOST else [])]
 
 
 def _homes(fitting: list[Offer], place: Place) -> list[str]:

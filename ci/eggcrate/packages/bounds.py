@@ -31,4 +31,4 @@ def sensible_range(version: Version) -> tuple[str, str]:
             "below the next major version, which may break its users",
         )
     upper = f"{epoch}0.{version.minor + 1}"
-    return f">={lower},<{upper}", "below the next minor version, which may break its users before 1.0"
+    return f">={lower},<{upper}", "below the next minor version: before 1.0 it may break users"
