@@ -37,7 +37,7 @@ class Outdated:
     direct: bool
     """Whether ``pyproject.toml`` asks for it."""
     held_by: tuple[str, ...]
-    """The ranges that do not allow the newest version, such as ``pandas asks for numpy <3``."""
+    """The ranges that do not allow the newest version, such as ``pandas 2.3 needs numpy <3``."""
 
     @property
     def major(self) -> bool:
@@ -47,17 +47,14 @@ class Outdated:
 
 @dataclass(frozen=True, kw_only=True)
 class _Range:
-    asker: str
     constraint: str
-
-    def told(self, name: str) -> str:
-        return f"{self.asker} asks for {name} {self.constraint}"
+    told: str
 
 
 def read_offers(
     names: Iterable[str], indexes: Indexes, sources: Sequence[Source]
 ) -> dict[str, Mapping[Version, Offer] | EggcrateError]:
-    """What is offered of each project, many pages read at once; a failure stands beside the rest."""
+    """What is offered of each project; a page that cannot be read stands beside the others."""
 
     def one(name: str) -> Mapping[Version, Offer] | EggcrateError:
         try:
@@ -107,9 +104,7 @@ def outdated(
                     newest=str(newer[-1]),
                     direct=package.name in direct,
                     held_by=tuple(
-                        one.told(package.name)
-                        for one in asked
-                        if not allows(one.constraint, str(newer[-1]))
+                        one.told for one in asked if not allows(one.constraint, str(newer[-1]))
                     ),
                 )
             )
@@ -141,11 +136,12 @@ def _ranges(
     found: dict[str, list[_Range]] = {}
     for item in wanted:
         if applies(item.marker, environment):
-            one = _Range(asker="pyproject.toml", constraint=item.constraint)
+            one = _Range(constraint=item.constraint, told=f"pyproject.toml asks for {item.text}")
             found.setdefault(item.name, []).append(one)
     for package in packages:
         for needed in package.dependencies:
             if applies(needed.marker, environment):
-                one = _Range(asker=str(package), constraint=needed.constraint)
+                told = f"{package} needs {needed.name} {needed.constraint}"
+                one = _Range(constraint=needed.constraint, told=told)
                 found.setdefault(needed.name, []).append(one)
     return found

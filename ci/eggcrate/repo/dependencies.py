@@ -17,8 +17,11 @@ from eggcrate.repo.arrays import ArrayText
 from eggcrate.repo.environments import requirement
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+PROJECT = ("project", "dependencies")
+"""Keys that lead to what an environment asks for."""
 _PARTS = re.compile(
     r"(?P<name>\s*[\w.-]+\s*(?:\[[^\]]*\])?)(?P<range>\s*[^;@]*?)(?P<rest>\s*(?:[;@].*)?)",
     re.DOTALL,
@@ -93,15 +96,12 @@ def with_requirement(text: str, wanted: str, *, path: Path) -> str:
             )
     if places:
         before = array.items[places[0]].text
-        edited = array.replaced(
+        changed = array.replaced(
             places[0], _quoted(replaced_requirement(_value(before), wanted), before[:1])
         )
     else:
-        last = len(names)
-        is_sorted = last > 1 and names == sorted(names)
-        place = bisect.bisect_left(names, name) if is_sorted else last
-        edited = array.inserted(place, _quoted(wanted, _quote(array)))
-    return _written(document, edited, text, path)
+        changed = array.inserted(_place(array, name), _quoted(wanted, _quote(array)))
+    return _written(document, changed, text, path)
 
 
 def without_requirement(text: str, name: str, *, path: Path) -> str:
@@ -147,6 +147,45 @@ def _parse(text: str, path: Path) -> tomlkit.TOMLDocument:
         raise ConfigError(f"{path} is not valid TOML", why=str(error)) from error
 
 
+def edited(text: str, at: Sequence[str], name: str, entries: Sequence[str], *, path: Path) -> str:
+    """A ``pyproject.toml`` in which a list asks for these requirements of one package.
+
+    Args:
+        text: of the ``pyproject.toml``.
+        at: keys that lead to the list, such as ``("project", "dependencies")``.
+        name: normalised, of the package.
+        entries: all that is asked for of it; none to remove it.
+        path: of the file, for messages.
+
+    Raises:
+        ConfigError: the list cannot be edited.
+    """
+    document = _parse(text, path)
+    table: Any = document
+    for key in at[:-1]:
+        table = table[key]
+    array = _read_array(table[at[-1]], path)
+    places = [i for i, item in enumerate(array.items) if _name_of(_value(item.text)) == name]
+    if len(places) == len(entries):
+        for place, entry in zip(places, entries, strict=True):
+            if _value(array.items[place].text) != entry:
+                quoted = _quoted(entry, array.items[place].text[:1])
+                array = array.replaced(place, quoted)
+    else:
+        for place in reversed(places):
+            array = array.removed(place)
+        for entry in entries:
+            array = array.inserted(_place(array, name), _quoted(entry, _quote(array)))
+    return _written(document, array, text, path, at=at)
+
+
+def _place(array: ArrayText, name: str) -> int:
+    """Where a new package belongs: in its place in a sorted list, last in any other."""
+    names = [_name_of(_value(item.text)) for item in array.items]
+    is_sorted = len(names) > 1 and names == sorted(names)
+    return bisect.bisect_right(names, name) if is_sorted else len(names)
+
+
 def _array(document: tomlkit.TOMLDocument, path: Path) -> ArrayText:
     project: Any = document.get("project")
     if not isinstance(project, dict):
@@ -165,27 +204,48 @@ def _array(document: tomlkit.TOMLDocument, path: Path) -> ArrayText:
         )
     if "dependencies" not in project:
         project["dependencies"] = tomlkit.array()
+    return _read_array(project["dependencies"], path)
+
+
+def _read_array(value: Any, path: Path) -> ArrayText:
     try:
-        return ArrayText.parse(project["dependencies"].as_string())
+        return ArrayText.parse(value.as_string())
     except (ValueError, AttributeError) as error:
         raise _cannot(path, str(error)) from error
 
 
-def _written(document: tomlkit.TOMLDocument, array: ArrayText, before: str, path: Path) -> str:
+def _written(
+    document: tomlkit.TOMLDocument,
+    array: ArrayText,
+    before: str,
+    path: Path,
+    *,
+    at: Sequence[str] = PROJECT,
+) -> str:
     """The whole file with another array, proven to differ in nothing else."""
     old = tomllib.loads(before)
     try:
         value: Any = tomlkit.parse(f"x = {array}")["x"]
-        project: Any = document["project"]
-        project["dependencies"] = value
+        table: Any = document
+        for key in at[:-1]:
+            table = table[key]
+        table[at[-1]] = value
         text = tomlkit.dumps(document)
         new = tomllib.loads(text)
     except (TOMLKitError, tomllib.TOMLDecodeError) as error:
         raise _cannot(path, str(error)) from error
-    old["project"].pop("dependencies", None)
-    if new["project"].pop("dependencies") != value.unwrap() or new != old:
+    _taken_out(old, at)
+    if _taken_out(new, at) != value.unwrap() or new != old:
         raise _cannot(path, "something else in it would change")
     return text
+
+
+def _taken_out(document: dict[str, Any], at: Sequence[str]) -> Any:
+    """The value at these keys, which the document no longer holds then."""
+    table = document
+    for key in at[:-1]:
+        table = table[key]
+    return table.pop(at[-1], None)
 
 
 def _cannot(path: Path, why: str) -> ConfigError:
