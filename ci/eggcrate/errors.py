@@ -78,7 +78,7 @@ class PackageError(EggcrateError):
 
 
 class ConflictError(LockError):
-    """A change that the rest of an environment does not allow."""
+    """Requirements that do not go together."""
 
 
 class UnsupportedPackageError(EggcrateError):

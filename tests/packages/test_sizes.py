@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,7 @@ from support.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_end_of_a_wheel_tells_both_sizes(
     tmp_path: Path, index: PackageIndex, where: str
 ) -> None:
     """One request for a part tells the size of the file and of all in it; it is remembered."""
-    noise = random.Random(1).randbytes(1 << 20)
+    noise = random.Random(1).randbytes(1 << 20)  # noqa: S311 - repeatable, no secret
     name = "alpha/a.bin" if where == "beginning" else "alpha/z.bin"
     wheel = make_wheel(tmp_path, "alpha", files={name: noise, "alpha/zeros.bin": bytes(1 << 20)})
     index.add(wheel)

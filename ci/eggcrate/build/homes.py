@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from eggcrate.build.proposal import costs_of, known_names, place_of, propose
-from eggcrate.errors import EggcrateError
+from eggcrate.errors import ConflictError, EggcrateError
 from eggcrate.packages.advice import check
 from eggcrate.packages.conflicts import shortened
 from eggcrate.packages.relock import locked_folder, locked_versions
@@ -193,7 +193,7 @@ def _cannot(name: str, error: EggcrateError, asked: Sequence[Requirement]) -> Ho
 
 def _in_one_line(error: EggcrateError, asked: Sequence[Requirement]) -> str:
     """The first sentence of a resolver's explanation, or what happened and why."""
-    if " cannot be locked" in error.what:
+    if isinstance(error, ConflictError):
         return shortened(error.why, [one.name for one in asked]).splitlines()[0]
     return "; ".join(filter(None, (error.what, error.why))).replace("\n", " ")
 

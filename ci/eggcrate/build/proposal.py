@@ -12,7 +12,7 @@ from eggcrate.errors import EggcrateError, LockMissingError
 from eggcrate.packages.advice import Names, Place, names_of
 from eggcrate.packages.changes import Change, compare
 from eggcrate.packages.modules import provided_modules
-from eggcrate.packages.relock import for_pyproject, locked_versions, resolve_project
+from eggcrate.packages.relock import for_pyproject, read_pins, resolve_project
 from eggcrate.packages.remembered import selected
 from eggcrate.packages.sizes import NOTHING, Size, sizes
 from eggcrate.packages.target import Platform
@@ -143,15 +143,12 @@ def propose(
         locker: of this run.
 
     Raises:
-        LockError: nothing satisfies the requirements.
+        LockError: nothing satisfies the requirements, or the lock cannot be read.
         UnsupportedPackageError: a package has no file for the target.
     """
-    try:
-        lock: bytes | None = environment.lock_path.read_bytes()
-    except FileNotFoundError:
-        lock = None
-    before = locked_versions(lock) if lock else {}
-    found = resolve_project(environment.path, locker=locker, pyproject=pyproject, lock=lock or None)
+    before = read_pins(environment.lock_path)
+    lock = environment.lock_path.read_bytes() if before else None
+    found = resolve_project(environment.path, locker=locker, pyproject=pyproject, lock=lock)
     return Proposal(
         environment=environment,
         target=target,

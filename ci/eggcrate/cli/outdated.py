@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Print what is outdated."""
     names = pick("environment", arguments.environments, context.monorepo.environment_folders)
     context.progress.status("reading indexes …")
-    found, failed = ages(names, monorepo=context.monorepo, indexes=context.indexes)
+    with context.indexes as indexes:
+        found, failed = ages(names, monorepo=context.monorepo, indexes=indexes)
     for error in failed.values():
         context.progress.info(f"error: {error}")
     if arguments.json:

@@ -18,7 +18,7 @@ from eggcrate.build.proposal import (
     propose,
     settled,
 )
-from eggcrate.errors import ConflictError, LockError, UsageError
+from eggcrate.errors import ConflictError, UsageError
 from eggcrate.matrix.effects import Effect, effects
 from eggcrate.packages.advice import check
 from eggcrate.packages.bounds import sensible_range
@@ -199,7 +199,7 @@ def _proposed(
     names = [canonicalize_name(one.name) for one in asked]
     try:
         proposal = propose(environment, text, target=place.target, locker=locker)
-    except LockError as error:
+    except ConflictError as error:
         tries = _other_versions(environment, asked, place=place, locker=locker)
         raise ConflictError(
             f"{', '.join(packages)} cannot be added to {environment.name}",
@@ -224,7 +224,7 @@ def _other_versions(
         text = with_requirement(text, one.name, path=environment.pyproject_path)
     try:
         found = propose(environment, text, target=place.target, locker=locker)
-    except LockError:
+    except ConflictError:
         return []
     versions = locked_versions(found.lock)
     wanted = [f"'{one.name}=={versions[canonicalize_name(one.name)]}'" for one in asked]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = re.compile(r"^\[\[package\]\]$", re.MULTILINE)
 _REST = re.compile(r"^\[(?!\[package\]\]$|package\.)", re.MULTILINE)
+_NONE = "package = []\n\n"
 _Blocks = tuple[str, ...]
 
 
@@ -71,7 +72,8 @@ def merged_lock(base: str, ours: str, theirs: str) -> MergedLock:
             packages[name] = max(here, there, key=_age)
             both.append(name)
     chosen = {name: blocks for name, blocks in packages.items() if blocks}
-    text = "".join([mine.head, *(block for blocks in chosen.values() for block in blocks)])
+    head = mine.head if chosen else f"{mine.head.removesuffix(chr(10))}{_NONE}"
+    text = "".join([head, *(block for blocks in chosen.values() for block in blocks)])
     known = mine.packages.keys() | other.packages.keys()
     return MergedLock(
         text=text + mine.rest, both=tuple(both), unmet=tuple(_unmet(chosen.values(), known))
@@ -97,7 +99,7 @@ def _parts(text: str) -> _Parts:
             packages[name] = (*packages.get(name, ()), f"[[package]]{block}")
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise LockError("a lock cannot be merged by packages", why=str(error)) from error
-    return _Parts(head=head, packages=packages, rest=end)
+    return _Parts(head=head.replace(_NONE, "\n"), packages=packages, rest=end)
 
 
 def _age(blocks: _Blocks) -> list[Version]:

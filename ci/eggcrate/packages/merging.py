@@ -70,7 +70,7 @@ def settle(name: str, *, git: Git, locker: Locker, dry_run: bool = False) -> Set
     pyproject, lock = folder / "pyproject.toml", folder / "poetry.lock"
     with locked_folder(folder, locker):
         ours, text = _pyproject(pyproject, name, git)
-        stages = _stages(f"environments/{name}/poetry.lock", git)
+        stages = _sides(f"environments/{name}/poetry.lock", git)
         pins, both = _pins(stages, lock)
         found = resolve_project(
             folder, locker=locker, pyproject=text, lock=pins.encode() if pins else None
@@ -85,8 +85,8 @@ def settle(name: str, *, git: Git, locker: Locker, dry_run: bool = False) -> Set
         folder=folder,
         ours=ours,
         pyproject=text,
-        changes=compare(_versions(stages.get(_OURS, pins)), found.versions),
-        against_theirs=compare(_versions(stages.get(_THEIRS, pins)), found.versions),
+        changes=compare(_versions(stages.get(_OURS, "")), found.versions),
+        against_theirs=compare(_versions(stages.get(_THEIRS, "")), found.versions),
         both=both,
     )
 
@@ -95,6 +95,26 @@ def _stages(path: str, git: Git) -> Mapping[int, str]:
     """A file as each side has it; nothing for one that is not in conflict."""
     numbers = (git.unmerged() or {}).get(path, frozenset())
     return {number: git.stage(path, number) or "" for number in numbers}
+
+
+def _sides(path: str, git: Git) -> Mapping[int, str]:
+    """A lock as each side has it, from the commits that are merged when it is not in conflict.
+
+    Git's own merge of it is not believed: where each side added a package it takes the lines of
+    both, and a lock with two versions of it comes of that without a conflict.
+    """
+    if stages := _stages(path, git):
+        return stages
+    for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD"):
+        if git.resolve(name):
+            base = git.merge_base(name) if name == "MERGE_HEAD" else git.resolve(f"{name}^")
+            revisions = {1: base or "", _OURS: "HEAD", _THEIRS: name}
+            return {
+                number: git.read(revision, path) or ""
+                for number, revision in revisions.items()
+                if revision
+            }
+    return {}
 
 
 def _pyproject(path: Path, name: str, git: Git) -> tuple[str, str]:

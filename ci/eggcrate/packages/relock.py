@@ -141,7 +141,7 @@ def lock_project(
     if not pyproject.is_file():
         raise LockError(f"{folder} cannot be locked", why="it has no pyproject.toml")
     with locked_folder(folder, locker):
-        before = _pins(lock, keep=upgrade != "all")
+        before = read_pins(lock, keep=upgrade != "all")
         asked = pyproject.read_bytes()
         found = resolve_project(
             folder,
@@ -304,8 +304,12 @@ def _without_hosts(text: bytes, config: PipConfig) -> bytes:
     return re.sub(rb"^description = .*$", cleaned, text, flags=re.MULTILINE)
 
 
-def _pins(lock: Path, *, keep: bool) -> dict[str, str]:
-    """The versions locked until now; none when there is no lock."""
+def read_pins(lock: Path, *, keep: bool = True) -> dict[str, str]:
+    """The versions locked until now, see :func:`locked_versions`; none when there is no lock.
+
+    Raises:
+        LockError: it cannot be read, and its pins are to be kept.
+    """
     try:
         return locked_versions(lock.read_bytes())
     except FileNotFoundError:

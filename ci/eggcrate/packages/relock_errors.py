@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING
 
-from eggcrate.errors import EggcrateError, LockError
+from eggcrate.errors import ConflictError, EggcrateError
 from eggcrate.packages.advice import Names, suggestion
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def explain(folder: Path, output: str, *, index: LoopbackIndex) -> EggcrateError
     if index.failures and not unknown:
         # The resolver only saw our 424; the cause is what our side of it saw.
         return index.failures[-1]
-    return LockError(
+    return ConflictError(
         f"{folder} cannot be locked", why=words, hint=_hint(folder, words, unknown, index)
     )
 

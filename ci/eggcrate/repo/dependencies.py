@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 PROJECT = ("project", "dependencies")
 """Keys that lead to what an environment asks for."""
 _PARTS = re.compile(
-    r"(?P<name>\s*[\w.-]+\s*(?:\[[^\]]*\])?)(?P<range>\s*[^;@]*?)(?P<rest>\s*(?:[;@].*)?)",
+    r"(?P<name>\s*[\w.-]+(?:\s*\[[^\]]*\])?)"
+    r"(?P<range>(?:\s*[^\s;@][^;@]*?)?)"
+    r"(?P<rest>\s*(?:[;@].*)?)",
     re.DOTALL,
 )
 _BY_HAND = "edit [project] dependencies by hand, then run: eggcrate lock"

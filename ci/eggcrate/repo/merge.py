@@ -129,9 +129,9 @@ def _by_name(entries: list[Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _leaves(table: Mapping[str, Any], above: _Keys = ()) -> Iterator[_Keys]:
-    """Keys of everything that is not a table."""
+    """Keys of everything that is not a table; an empty table says nothing."""
     for key, value in table.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             yield from _leaves(value, (*above, key))
         else:
             yield (*above, key)
