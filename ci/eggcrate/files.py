@@ -83,11 +83,11 @@ def atomic_write_all(contents: Mapping[Path, bytes | str]) -> None:
     of them leaves each whole.
     """
     before = {path: path.read_bytes() if path.is_file() else None for path in contents}
+    modes = {path: path.stat().st_mode & 0o7777 if path.is_file() else 0o644 for path in contents}
     done: list[Path] = []
     try:
         for path, content in contents.items():
-            mode = path.stat().st_mode & 0o7777 if before[path] is not None else 0o644
-            atomic_write(path, content, mode=mode)
+            atomic_write(path, content, mode=modes[path])
             done.append(path)
     except BaseException:
         for path in done:
@@ -95,7 +95,7 @@ def atomic_write_all(contents: Mapping[Path, bytes | str]) -> None:
             if old is None:
                 path.unlink(missing_ok=True)
             else:
-                atomic_write(path, old)
+                atomic_write(path, old, mode=modes[path])
         raise
 
 

@@ -57,6 +57,9 @@ OFFERS: dict[str, list[Offer]] = {
     "empty": [],
     "xgboost": [offer("xgboost", "3.0")],
     "yaml": [offer("yaml", "0.1")],
+    "sklern": [offer("sklern", "0.0.5")],
+    "pandass": [offer("pandass", "1.0")],
+    "polars2": [offer("polars2", "1.0")],
     "argparse": [offer("argparse", "1.4")],
 }
 
@@ -74,7 +77,16 @@ def refusal(text: str) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["polars", "polars>=1.8", "modern<2", "native==1.0", "xgboost", "a @ https://x.invalid/a.whl"],
+    [
+        "polars",
+        "polars>=1.8",
+        "polars2",
+        "sklern==0.0.5",
+        "modern<2",
+        "native==1.0",
+        "xgboost",
+        "a @ https://x.invalid/a.whl",
+    ],
 )
 def test_what_can_be_added_is_not_refused(text: str) -> None:
     """A project called as a module of another one is one of its own."""
@@ -91,6 +103,8 @@ def test_what_can_be_added_is_not_refused(text: str) -> None:
         ("PIL", ("pillow",)),
         ("yaml", ("pyyaml",)),
         ("pandsa", ("there is no package 'pandsa'", "did you mean pandas?")),
+        ("sklern", ("looks like sklearn", "eggcrate add old scikit-learn", "'sklern==0.0.5'")),
+        ("pandass", ("looks like pandas", "eggcrate add old pandas")),
         ("polras", ("did you mean polars?",)),
         ("qqqqqqqq", ("check its spelling",)),
         ("empty", ("no files",)),
@@ -108,6 +122,26 @@ def test_a_mistake_is_told_with_what_is_near(text: str, told: tuple[str, ...]) -
     said = refusal(text)
     assert all(words in said for words in told), said
     assert "next:" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("pnadas", "pandas"),
+        ("panda", "pandas"),
+        ("pandaas", "pandas"),
+        ("pandqs", "pandas"),
+        ("apndas", "pandas"),
+        ("pandas", ""),
+        ("pandas2", ""),
+        ("pandera", ""),
+        ("numbp", "numba"),
+        ("num", ""),
+    ],
+)
+def test_one_slip_of_the_finger_is_seen(typed: str, meant: str) -> None:
+    """A letter missing, too many, wrong or swapped; not two, and not a digit."""
+    assert NAMES.slip_of(typed) == meant
 
 
 def test_a_version_says_that_the_package_is_meant() -> None:

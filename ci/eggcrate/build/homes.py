@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from eggcrate.build.proposal import costs_of, known_names, place_of, propose
 from eggcrate.errors import ConflictError, EggcrateError
-from eggcrate.packages.advice import check
+from eggcrate.packages.advice import check, check_name
 from eggcrate.packages.conflicts import shortened
 from eggcrate.packages.relock import locked_folder, locked_versions
 from eggcrate.packages.selection import allows
@@ -106,7 +106,7 @@ def find_homes(
 
     Raises:
         UsageError: what was typed is no requirement.
-        PackageError: no environment can take it, for the same reason: it does not exist.
+        PackageError: it is a module, does not exist, or has no such version.
     """
     asked = [read_requirement(text) for text in packages]
     report = progress or Silent()
@@ -128,10 +128,9 @@ def find_homes(
             return _cannot(environment.name, error, asked)
 
     environments = list(monorepo.environments.values())
-    for each in asked:  # pages are read once, and one that does not exist is told once
-        if each.url is None and environments and not locker.index.offers(each.name):
-            place = place_of(environments[0], monorepo)
-            check(each, place=place, names=names, offers=locker.index.offers)
+    for each in asked if environments else ():  # what no environment can take is told once
+        place = place_of(environments[0], monorepo)
+        check_name(each, place=place, names=names, offers=locker.index.offers)
     with ThreadPoolExecutor(max_workers=jobs or min(4, os.cpu_count() or 1)) as pool:
         homes = list(pool.map(one, environments))
     homes += [

@@ -203,7 +203,7 @@ def _proposed(
         tries = _other_versions(environment, asked, place=place, locker=locker)
         raise ConflictError(
             f"{', '.join(packages)} cannot be added to {environment.name}",
-            why=shortened(error.why, [one.name for one in asked]),
+            why=shortened(error.why, [one.name for one in asked]).replace("\n", _LINE),
             hint=_LINE.join([*tries, *elsewhere(packages)]),
         ) from error
     if (moved := proposal.moved(names)) and not move:

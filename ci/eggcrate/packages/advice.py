@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from eggcrate.packages.offers import Offer
     from eggcrate.packages.target import Target
 
+    Offered = Mapping[Version, Offer]
+
 _NEAR = 2
 _MOST = 5
+_SHORTEST = 5
 _LINE = "\n        "
 
 # What people import, and what it is published as: for what no lock here holds.
@@ -76,10 +79,37 @@ class Names:
         found = KNOWN_AS.get(canonicalize_name(name)) or self.modules.get(module, "")
         return found if found != canonicalize_name(name) else ""
 
+    def slip_of(self, name: str) -> str:
+        """The well-known name that this one differs from by one slip of a finger; else empty.
+
+        Projects exist under many such names, some of them in the hope for the slip. A name that
+        differs in a digit is another project as a rule.
+        """
+        typed = canonicalize_name(name)
+        known = self.packages | _COMMON | KNOWN_AS.keys() | set(KNOWN_AS.values())
+        if typed in known or len(typed) < _SHORTEST:
+            return ""
+        return next((one for one in sorted(known) if _is_slip(typed, one)), "")
+
     def nearest(self, name: str) -> list[str]:
         """Names that are known to exist and look like this one."""
         known = self.packages | _COMMON | set(KNOWN_AS.values())
         return difflib.get_close_matches(canonicalize_name(name), sorted(known), n=3, cutoff=0.7)
+
+
+def _is_slip(typed: str, name: str) -> bool:
+    """Whether one letter is missing, too many, wrong, or changed places with its neighbour."""
+    if abs(len(typed) - len(name)) > 1 or typed == name:
+        return False
+    start = next(
+        (n for n, (a, b) in enumerate(zip(typed, name, strict=False)) if a != b),
+        min(len(typed), len(name)),
+    )
+    a, b = typed[start:], name[start:]
+    if (a[:1] or b[:1]).isdigit() or b[:1].isdigit():
+        return False
+    swapped = a[:2] == b[1::-1] and a[2:] == b[2:] and len(a) > 1
+    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,14 +131,10 @@ def suggestion(name: str, names: Names) -> str:
     return f"no index knows {name}: check its spelling, and `pip config list` for the indexes"
 
 
-def check(
-    asked: Requirement,
-    *,
-    place: Place,
-    names: Names,
-    offers: Callable[[str], Mapping[Version, Offer] | None],
+def check_name(
+    asked: Requirement, *, place: Place, names: Names, offers: Callable[[str], Offered | None]
 ) -> None:
-    """Refuse what cannot be added, before a resolver is asked.
+    """Refuse what can be added nowhere, before a resolver is asked.
 
     Args:
         asked: the requirement.
@@ -117,8 +143,8 @@ def check(
         offers: what is offered of a project by version, oldest first.
 
     Raises:
-        PackageError: it is a module and no package, does not exist, has no such version, or
-            none for the place's Python or platform.
+        PackageError: it is a module and no package, a slip of the finger, does not exist, or has
+            no such version.
     """
     if asked.url:
         return
@@ -131,15 +157,42 @@ def check(
             why="" if every is None else "its page on the index has no files",
             hint=suggestion(asked.name, names),
         )
-    fitting = [every[v] for v in asked.specifier.filter(every)]
-    if not fitting:
+    if not asked.specifier and (slip := names.slip_of(asked.name)):
+        raise PackageError(
+            f"{asked.name} looks like {slip} with a slip of the finger",
+            why="there is a project of that name, and it is another one",
+            hint=_LINE.join(
+                (
+                    f"eggcrate add {place.name} {names.published_as(slip) or slip}",
+                    f"or, if it is meant, with a version: '{asked.name}=={list(every)[-1]}'",
+                )
+            ),
+        )
+    if not _fitting(asked, every):
         raise PackageError(
             f"there is no {asked.name} {asked.specifier}",
             why=f"the nearest versions are {', '.join(_nearest(asked, list(every)))}",
             hint=f"ask for one of them, or for any: eggcrate add {place.name} {asked.name}",
         )
-    _refuse_python(asked, fitting, list(every.values()), place)
-    _refuse_platform(asked, fitting, list(every.values()), place)
+
+
+def check(
+    asked: Requirement, *, place: Place, names: Names, offers: Callable[[str], Offered | None]
+) -> None:
+    """Refuse what cannot be added here; see :func:`check_name`.
+
+    Raises:
+        PackageError: as there, or there is none for the place's Python or platform.
+    """
+    check_name(asked, place=place, names=names, offers=offers)
+    every = (not asked.url and offers(asked.name)) or {}
+    if fitting := _fitting(asked, every):
+        _refuse_python(asked, fitting, list(every.values()), place)
+        _refuse_platform(asked, fitting, list(every.values()), place)
+
+
+def _fitting(asked: Requirement, every: Offered) -> list[Offer]:
+    return [every[version] for version in asked.specifier.filter(every)]
 
 
 def _refuse_modules(name: str, place: Place, names: Names) -> None:
