@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.build.resolve import check_python, pick_base, resolve_base
-from eggcrate.errors import EggcrateError, LockMissingError
+from eggcrate.errors import EggcrateError, LockError, LockMissingError
+from eggcrate.files import atomic_write_all
 from eggcrate.packages.advice import Names, Place, names_of
 from eggcrate.packages.changes import Change, compare
 from eggcrate.packages.modules import provided_modules
@@ -34,6 +35,8 @@ class Proposal:
 
     environment: Environment
     target: Target
+    origin: bytes
+    """``pyproject.toml`` as it was when it was resolved."""
     pyproject: str
     lock: bytes
     changes: tuple[Change, ...]
@@ -146,17 +149,36 @@ def propose(
         LockError: nothing satisfies the requirements, or the lock cannot be read.
         UnsupportedPackageError: a package has no file for the target.
     """
+    origin = environment.pyproject_path.read_bytes()
     before = read_pins(environment.lock_path)
     lock = environment.lock_path.read_bytes() if before else None
     found = resolve_project(environment.path, locker=locker, pyproject=pyproject, lock=lock)
     return Proposal(
         environment=environment,
         target=target,
+        origin=origin,
         pyproject=pyproject,
         lock=found.lock,
         changes=compare(before, found.versions),
         before=held(environment, target, cache=locker.cache),
         after=_with_files(environment, pyproject, found.lock, target),
+    )
+
+
+def carry_out(proposal: Proposal) -> None:
+    """Write both files of a proposal, together.
+
+    Raises:
+        LockError: ``pyproject.toml`` was edited meanwhile; nothing is written.
+    """
+    environment = proposal.environment
+    if environment.pyproject_path.read_bytes() != proposal.origin:
+        raise LockError(
+            f"{environment.pyproject_path} was changed while it was being locked",
+            hint="run it again; both files were left as they were",
+        )
+    atomic_write_all(
+        {environment.lock_path: proposal.lock, environment.pyproject_path: proposal.pyproject}
     )
 
 

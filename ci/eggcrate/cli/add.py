@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from eggcrate.build.proposal import carry_out
 from eggcrate.errors import EXIT_OK
-from eggcrate.files import atomic_write_all
 from eggcrate.matrix.addition import decide_addition
 from eggcrate.packages.relock import locked_folder, locker
 from eggcrate.repo.monorepo import pick
@@ -73,12 +73,7 @@ def change(
         shown = report.addition(found, written=written)
         document = report.document(found, written=written)
         if written and found.changed:
-            atomic_write_all(
-                {
-                    environment.lock_path: found.proposal.lock,
-                    environment.pyproject_path: found.proposal.pyproject,
-                }
-            )
+            carry_out(found.proposal)
     if arguments.json:
         context.show_json(schema, document)
     else:
