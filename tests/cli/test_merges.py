@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from eggcrate.packages.merging import _sides
 from eggcrate.packages.relock import locked_versions
 from eggcrate.repo.git import Git
 from support.adding import PYPROJECT, World
@@ -151,6 +152,31 @@ def test_what_git_merged_without_a_conflict_is_not_believed(here: World) -> None
     ran = here.run("lock", "--resolve")
     assert ran.code == 0, ran.err
     assert pins(here) == {"alpha": "1.1", "beta": "1.1", "gamma": "1.1"}
+
+
+@pytest.mark.parametrize("command", ["merge", "cherry-pick", "rebase"])
+def test_sides_are_known_in_the_middle_of_everything(here: World, command: str) -> None:
+    """Whatever stopped with a conflict: the ancestor's lock, ours and theirs are read from it."""
+    root = here.repository.root
+    git(root, "checkout", "-qb", "theirs")
+    side(here, alpha="1.0", beta="1.1", gamma="1.1")
+    commit(root, "theirs")
+    git(root, "checkout", "-q", "main")
+    side(here, alpha="1.1", beta="1.0")
+    commit(root, "ours")
+    if command == "rebase":
+        git(root, "checkout", "-q", "theirs")
+        git(root, "rebase", "main", check=False)
+    else:
+        git(root, command, "theirs", check=False)
+    told = Git(root=root)
+    assert "environments/one/poetry.lock" not in (told.unmerged() or {})
+    sides = _sides("environments/one/poetry.lock", told)
+    assert {number: locked_versions(text.encode()) for number, text in sides.items()} == {
+        1: {"alpha": "1.0"},
+        2: {"alpha": "1.1", "beta": "1.0"},
+        3: {"alpha": "1.0", "beta": "1.1", "gamma": "1.1"},
+    }
 
 
 def test_what_both_sides_changed_is_left_to_a_person(here: World) -> None:
