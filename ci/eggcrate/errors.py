@@ -73,6 +73,14 @@ class LockStaleError(LockError):
     """The lock does not say what its ``pyproject.toml`` asks for."""
 
 
+class PackageError(EggcrateError):
+    """A package that cannot be asked for: misspelt, without such a version, for other Pythons."""
+
+
+class ConflictError(LockError):
+    """Requirements that do not go together."""
+
+
 class UnsupportedPackageError(EggcrateError):
     """A locked package that the layered builder cannot install on the target."""
 

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from eggcrate.errors import DiskError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _CHUNK = 1 << 20
 _OF_THE_DISK = {
@@ -74,6 +74,29 @@ def atomic_write(
     data = content.encode() if isinstance(content, str) else content
     with atomic_open(path, mode=mode, flush=flush) as file:
         file.write(data)
+
+
+def atomic_write_all(contents: Mapping[Path, bytes | str]) -> None:
+    """Write several files, all of them or none.
+
+    What was there is put back when one cannot be written; a process that is killed between two
+    of them leaves each whole.
+    """
+    before = {path: path.read_bytes() if path.is_file() else None for path in contents}
+    modes = {path: path.stat().st_mode & 0o7777 if path.is_file() else 0o644 for path in contents}
+    done: list[Path] = []
+    try:
+        for path, content in contents.items():
+            atomic_write(path, content, mode=modes[path])
+            done.append(path)
+    except BaseException:
+        for path in done:
+            old = before[path]
+            if old is None:
+                path.unlink(missing_ok=True)
+            else:
+                atomic_write(path, old, mode=modes[path])
+        raise
 
 
 @contextlib.contextmanager

@@ -205,7 +205,7 @@ def test_scratch_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "envs" / ".env.locking" / "old").touch()
 
     def fail() -> None:
-        with scratch_project(folder, cache=tmp_path, with_lock=False) as scratch:
+        with scratch_project(folder, cache=tmp_path) as scratch:
             assert not (scratch.path / "old").exists()
             raise RuntimeError
 

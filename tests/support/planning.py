@@ -19,11 +19,11 @@ def package(name: str, version: str = "1.0") -> Package:
     )
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, check: bool = True) -> str:
     done = subprocess.run(
         ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
         cwd=folder,
-        check=True,
+        check=check,
         capture_output=True,
         text=True,
     )

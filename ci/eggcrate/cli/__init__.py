@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _VERBS = {
+    "add": "add packages to an environment, and see what that costs and breaks",
+    "remove": "remove packages from an environment, and see what that breaks",
+    "where": "find the environment that can take a package",
+    "outdated": "show which pins have newer versions",
     "lock": "write poetry.lock of environments with Poetry's resolver",
     "plan": "show which environments must be built, and why",
     "build": "build images into the local store, and publish them",
@@ -41,6 +45,8 @@ _VERBS = {
     "policy": "judge environments by the repository's rules and budgets",
     "impact": "tell what a change does: the report for its pull request",
     "matrix": "prove every component in every compatible image",
+    "setup-git": "let git merge locks by what they mean",
+    "merge-lock": "merge three versions of a lock (git runs it)",
     "doctor": "show settings, their origin, and this machine",
 }
 """Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""
@@ -63,7 +69,7 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     wanted = next((argument for argument in argv if argument in _VERBS), "")
     for name, told in _VERBS.items():
         if name == wanted:
-            importlib.import_module(f"eggcrate.cli.{name}").add(verbs)
+            importlib.import_module(f"eggcrate.cli.{name.replace('-', '_')}").add(verbs)
         else:
             verbs.add_parser(name, help=told)
     return top

@@ -8,8 +8,11 @@ from eggcrate.build.resolve import pick_base
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, EggcrateError, LockError, UsageError
 from eggcrate.packages.debian.lock import lock_bases, lock_system_packages
 from eggcrate.packages.debian.lockfile import read_base_lock, write_base_lock
+from eggcrate.packages.merging import in_conflict, settle_all
 from eggcrate.packages.relock import lock_projects, locker
+from eggcrate.repo.git import Git
 from eggcrate.repo.monorepo import pick
+from eggcrate.report import lock_summary
 from eggcrate.report.lock import changes, deb_changes
 
 if TYPE_CHECKING:
@@ -48,11 +51,21 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument(
         "--dry-run", action="store_true", help="show what would change, write nothing"
     )
+    verb.add_argument(
+        "--resolve",
+        action="store_true",
+        help="after a git merge with conflicts: take what both sides ask for, and lock it",
+    )
+    verb.add_argument("--json", action="store_true", help="print eggcrate.lock/1")
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Lock what was asked for."""
+    if arguments.json and (arguments.bases or arguments.tool):
+        raise UsageError("--json tells of environments: leave --bases and --tool away")
+    if arguments.resolve:
+        return _resolve(arguments, context)
     if arguments.bases:
         return _bases(arguments, context)
     upgrade: Upgrade = None
@@ -92,14 +105,44 @@ def _projects(
             dry_run=arguments.dry_run,
             progress=context.progress,
         )
-    code = EXIT_OK
     for outcome in outcomes.values():
         if isinstance(outcome, EggcrateError):
             context.progress.info(f"error: {outcome}")
-            code = EXIT_FAILURE
-        else:
+        elif not arguments.json:
             context.show(changes(outcome, dry_run=arguments.dry_run))
-    return code
+    named = {folder.name: outcome for folder, outcome in outcomes.items()}
+    if arguments.json:
+        document = lock_summary.document(named, dry_run=arguments.dry_run)
+        context.show_json("eggcrate.lock/1", document)
+    elif len(named) > 1:
+        context.show(f"\n{lock_summary.summary(named, dry_run=arguments.dry_run)}")
+    failed = any(isinstance(outcome, EggcrateError) for outcome in named.values())
+    return EXIT_FAILURE if failed else EXIT_OK
+
+
+def _resolve(arguments: argparse.Namespace, context: Context) -> int:
+    if arguments.bases or arguments.tool or arguments.upgrade is not None:
+        raise UsageError("--resolve moves as little as it can: leave the other options away")
+    git = Git(root=context.root)
+    if git.unmerged() is None:
+        raise UsageError(f"{context.root} is not in a git repository: no merge to resolve")
+    folders = {path.name for path in _folders(context)} | set(in_conflict(git))
+    names = pick("environment", arguments.environments, folders) if arguments.environments else ()
+    names = names or tuple(sorted(in_conflict(git)))
+    with locker(context.pip, cache=context.settings.cache, progress=context.progress) as opened:
+        found = settle_all(list(names), git=git, locker=opened, dry_run=arguments.dry_run)
+    for one in found.values():
+        if isinstance(one, EggcrateError):
+            context.progress.info(f"error: {one}")
+        elif not arguments.json:
+            context.show(lock_summary.settled(one, dry_run=arguments.dry_run))
+    if arguments.json:
+        document = lock_summary.settled_document(found, dry_run=arguments.dry_run)
+        context.show_json("eggcrate.lock/1", document)
+    elif not found:
+        context.show("no environment is in conflict")
+    failed = any(isinstance(one, EggcrateError) for one in found.values())
+    return EXIT_FAILURE if failed else EXIT_OK
 
 
 def _bases(arguments: argparse.Namespace, context: Context) -> int:

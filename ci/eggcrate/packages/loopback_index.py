@@ -19,26 +19,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
 
 from eggcrate.errors import EggcrateError
 from eggcrate.files import sha256_file
+from eggcrate.packages.offers import offers, project_links
 from eggcrate.packages.web import TransientError, retrying, transient_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from packaging.version import Version
     from unearth.link import Link
 
     from eggcrate.packages.indexes import Indexes, Source
+    from eggcrate.packages.offers import Offer
 
 _JSON = "application/vnd.pypi.simple.v1+json"
 _BINARY = "application/octet-stream"
@@ -89,28 +85,20 @@ class LoopbackIndex:
 
     def project(self, name: str) -> list[_Offer] | None:
         """What all sources together offer for a project; ``None`` when none knows it."""
-        offers: dict[str, _Offer] = {}
-        known = False
-        for source in self._sources:
-            links = self._indexes.links(source, name)
-            known = known or (links is not None and source.is_index)
-            for link in links or ():
-                if link.filename not in offers and (source.is_index or _is_for(link, name)):
-                    offers[link.filename] = self._offer(link)
-        if not (known or offers):
+        links = project_links(self._indexes, self._sources, name)
+        if links is None:
             self.missing.add(name)
             return None
-        return list(offers.values())
+        return [self._offer(link) for link in links]
+
+    def offers(self, name: str) -> Mapping[Version, Offer] | None:
+        """What is offered of a project, by version, oldest first; ``None`` when it is unknown."""
+        links = project_links(self._indexes, self._sources, canonicalize_name(name))
+        return None if links is None else offers(canonicalize_name(name), links)
 
     def versions(self, name: str) -> list[str]:
         """The versions that are offered of a project, oldest first."""
-        found: set[Version] = set()
-        for offer in self.project(canonicalize_name(name)) or ():
-            filename = offer.link.filename
-            with contextlib.suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-                parse = parse_wheel_filename if offer.link.is_wheel else parse_sdist_filename
-                found.add(parse(filename)[1])
-        return [str(version) for version in sorted(found)]
+        return [str(version) for version in self.offers(name) or ()]
 
     def offer(self, key: str) -> _Offer | None:
         """A file that a page told of."""
@@ -310,9 +298,3 @@ def _interval(range_: str, size: int) -> tuple[int, int]:
     if not first:
         return max(0, size - int(last)), size
     return min(int(first), size), min(int(last) + 1, size) if last else size
-
-
-def _is_for(link: Link, name: str) -> bool:
-    """Whether a file on a page of links belongs to a project (with a normalised name)."""
-    stem = re.sub(r"[-_.]+", "-", link.filename).lower()
-    return stem.startswith(f"{name}-")

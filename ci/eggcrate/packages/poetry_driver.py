@@ -12,11 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from poetry.console.application import main as poetry
+from poetry.core.pyproject.toml import PyProjectTOML
+from poetry.packages.locker import Locker
 from poetry.utils.env import EnvManager, SystemEnv
 
 
 def main() -> int:
-    """Run ``poetry`` with our arguments in the interpreter that runs us."""
+    """Run ``poetry`` with our arguments in the interpreter that runs us.
+
+    ``content-hash`` is a command of ours: it prints what Poetry would write into the lock of the
+    project in this folder.
+    """
+    if sys.argv[1:] == ["content-hash"]:
+        here = Path.cwd()
+        locker = Locker(here / "poetry.lock", PyProjectTOML(here / "pyproject.toml").data)
+        print(locker._get_content_hash())  # noqa: SLF001 - Poetry tells it in no other way
+        return 0
 
     def this_interpreter(*_: Any, **__: Any) -> SystemEnv:
         return SystemEnv(Path(sys.prefix))

@@ -130,7 +130,7 @@ def parse_lock(text: str, path: Path) -> Lock:
             line = text.count("\n", 0, conflict.start()) + 1
             raise LockError(
                 f"{path}:{line}: a git merge left conflict markers",
-                hint=f"take either side (git checkout --theirs {path.name}), then {relock}",
+                hint=f"run: eggcrate lock --resolve {path.parent.name}",
             ) from error
         raise LockError(f"{path} is not valid TOML", why=str(error), hint=relock) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:

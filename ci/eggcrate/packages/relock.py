@@ -51,6 +51,15 @@ class LockOutcome:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """A lock that satisfies a project, not written yet."""
+
+    lock: bytes
+    versions: Mapping[str, str]
+    """Name to version of all that it holds; several versions stand with commas."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Locker:
     """All that locking several projects shares; made by :func:`locker`."""
 
@@ -131,27 +140,80 @@ def lock_project(
     pyproject, lock = folder / "pyproject.toml", folder / "poetry.lock"
     if not pyproject.is_file():
         raise LockError(f"{folder} cannot be locked", why="it has no pyproject.toml")
-    mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    with exclusive(locker.cache / "locking" / mark):
-        before = _pins(lock, keep=upgrade != "all")
+    with locked_folder(folder, locker):
+        before = read_pins(lock, keep=upgrade != "all")
         asked = pyproject.read_bytes()
-        with scratch_project(folder, cache=locker.cache, with_lock=bool(before)) as scratch:
-            _resolve(folder, scratch.path, upgrade=upgrade if before else None, locker=locker)
-            text = _without_hosts(scratch.lock_text(), locker.config)
+        found = resolve_project(
+            folder,
+            locker=locker,
+            upgrade=upgrade if before else None,
+            lock=lock.read_bytes() if before else None,
+        )
         if pyproject.read_bytes() != asked:
             raise LockError(
                 f"{pyproject} was changed while it was being locked",
                 hint="run it again; poetry.lock was left as it was",
             )
-        written = not lock.is_file() or lock.read_bytes() != text
+        written = not lock.is_file() or lock.read_bytes() != found.lock
         if written and not dry_run:
-            atomic_write(lock, text)
+            atomic_write(lock, found.lock)
     return LockOutcome(
         folder=folder,
-        changes=compare(before, _versions(text.decode())),
+        changes=compare(before, found.versions),
         written=written,
         seconds=time.monotonic() - start,
     )
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path, locker: Locker) -> Iterator[None]:
+    """Keep other processes from locking the same project."""
+    mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    with exclusive(locker.cache / "locking" / mark):
+        yield
+
+
+def resolve_project(
+    folder: Path,
+    *,
+    locker: Locker,
+    upgrade: Upgrade = None,
+    pyproject: str | None = None,
+    lock: bytes | None = None,
+) -> Resolution:
+    """Resolve a project's dependencies, and write nothing.
+
+    Args:
+        folder: of its ``pyproject.toml``.
+        locker: from :func:`locker`.
+        upgrade: which pins of ``lock`` may move.
+        pyproject: what it would ask for; what it asks for now by default.
+        lock: a lock whose pins are kept where they can be; without one everything is new.
+
+    Raises:
+        LockError: nothing satisfies the requirements, in the resolver's own words.
+        PackageIndexError: an index could not be read.
+    """
+    with scratch_project(folder, cache=locker.cache, pyproject=pyproject, lock=lock) as scratch:
+        _resolve(folder, scratch.path, upgrade=upgrade, locker=locker)
+        text = _without_hosts(scratch.lock_text(), locker.config)
+    return Resolution(lock=text, versions=locked_versions(text))
+
+
+def for_pyproject(folder: Path, lock: bytes, pyproject: str, *, locker: Locker) -> bytes:
+    """A lock as Poetry would write it for another ``pyproject.toml`` that its pins satisfy.
+
+    It differs in the ``content-hash`` alone, by which Poetry tells whether a lock is stale.
+    """
+    with scratch_project(folder, cache=locker.cache, pyproject=pyproject, lock=lock) as scratch:
+        told = _poetry(scratch.path, ["content-hash"], locker)
+    if told.returncode != 0:
+        raise LockError(
+            f"{folder} cannot be locked",
+            why=relock_errors.clean(told.stderr.decode("utf-8", "replace")),
+        )
+    line = f'content-hash = "{told.text.strip()}"'.encode()
+    return re.sub(rb'^content-hash = "[0-9a-f]*"', line, lock, count=1, flags=re.MULTILINE)
 
 
 def lock_projects(
@@ -195,12 +257,16 @@ def _resolve(folder: Path, scratch: Path, *, upgrade: Upgrade, locker: Locker) -
         arguments += ["--regenerate"]
     elif upgrade:
         arguments = ["update", "--lock", *upgrade]
-    driver = Path(__file__).with_name("poetry_driver.py")
-    command = [sys.executable, "-P", str(driver), *arguments, "--no-interaction", "--no-ansi"]
-    done = process.run(command, cwd=scratch, env=_environment(locker), check=False)
+    done = _poetry(scratch, [*arguments, "--no-interaction", "--no-ansi"], locker)
     if done.returncode != 0:
         text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
         raise relock_errors.explain(folder, text, index=locker.index)
+
+
+def _poetry(scratch: Path, arguments: Sequence[str], locker: Locker) -> process.Completed:
+    driver = Path(__file__).with_name("poetry_driver.py")
+    command = [sys.executable, "-P", str(driver), *arguments]
+    return process.run(command, cwd=scratch, env=_environment(locker), check=False)
 
 
 def _environment(locker: Locker) -> dict[str, str]:
@@ -238,10 +304,14 @@ def _without_hosts(text: bytes, config: PipConfig) -> bytes:
     return re.sub(rb"^description = .*$", cleaned, text, flags=re.MULTILINE)
 
 
-def _pins(lock: Path, *, keep: bool) -> dict[str, str]:
-    """The versions locked until now; none when there is no lock."""
+def read_pins(lock: Path, *, keep: bool = True) -> dict[str, str]:
+    """The versions locked until now, see :func:`locked_versions`; none when there is no lock.
+
+    Raises:
+        LockError: it cannot be read, and its pins are to be kept.
+    """
     try:
-        return _versions(lock.read_text("utf-8"))
+        return locked_versions(lock.read_bytes())
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
@@ -251,13 +321,15 @@ def _pins(lock: Path, *, keep: bool) -> dict[str, str]:
         raise LockError(
             f"{lock} cannot be read, so its pins cannot be kept",
             why="it has merge conflict markers" if conflict else str(error),
-            hint="take one side's file whole (`git checkout --theirs poetry.lock`) and lock "
-            "again, which adds what the other side's pyproject.toml asks for",
+            hint=f"run: eggcrate lock --resolve {lock.parent.name}"
+            if conflict
+            else "`eggcrate lock --upgrade` makes it anew",
         ) from error
 
 
-def _versions(text: str) -> dict[str, str]:
+def locked_versions(lock: bytes) -> dict[str, str]:
+    """Name to version of all that a lock holds; several versions stand with commas."""
     found: dict[str, set[str]] = {}
-    for package in tomllib.loads(text).get("package", []):
+    for package in tomllib.loads(lock.decode()).get("package", []):
         found.setdefault(package["name"], set()).add(package["version"])
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}

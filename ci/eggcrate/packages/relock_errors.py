@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from typing import TYPE_CHECKING
 
-from eggcrate.errors import EggcrateError, LockError
+from eggcrate.errors import ConflictError, EggcrateError
+from eggcrate.packages.advice import Names, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from eggcrate.packages.loopback_index import LoopbackIndex
@@ -23,21 +22,6 @@ _NOISE = re.compile(
 _LACKING = re.compile(r"depends on (?P<name>[\w.-]+) \(.*?\) which doesn't match any versions")
 _LONGEST = 30
 _SHOWN = 5
-
-# What people import, and what it is published as.
-_KNOWN_AS = {
-    "attr": "attrs",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python-headless",
-    "dateutil": "python-dateutil",
-    "dotenv": "python-dotenv",
-    "jwt": "pyjwt",
-    "pil": "pillow",
-    "serial": "pyserial",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
 
 
 def explain(folder: Path, output: str, *, index: LoopbackIndex) -> EggcrateError:
@@ -53,7 +37,7 @@ def explain(folder: Path, output: str, *, index: LoopbackIndex) -> EggcrateError
     if index.failures and not unknown:
         # The resolver only saw our 424; the cause is what our side of it saw.
         return index.failures[-1]
-    return LockError(
+    return ConflictError(
         f"{folder} cannot be locked", why=words, hint=_hint(folder, words, unknown, index)
     )
 
@@ -72,7 +56,8 @@ def clean(output: str) -> str:
 
 def _hint(folder: Path, words: str, unknown: list[str], index: LoopbackIndex) -> str:
     if unknown:
-        said = [_suggestion(name, _neighbours(folder)) for name in unknown]
+        names = Names(packages=frozenset(_neighbours(folder)))
+        said = [suggestion(name, names) for name in unknown]
         return "; ".join(said)
     if lacking := _LACKING.search(words):
         versions = index.versions(lacking["name"])
@@ -95,18 +80,9 @@ def _shown(versions: list[str]) -> str:
     return last if len(versions) <= _SHOWN else f"{versions[0]}, …, {last}"
 
 
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    if name in _KNOWN_AS:
-        return f"{name} is published as {_KNOWN_AS[name]}"
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.7)
-    if close:
-        return f"no index knows {name}; did you mean {' or '.join(close)}?"
-    return f"no index knows {name}: check its spelling, and `pip config list` for the indexes"
-
-
 def _neighbours(folder: Path) -> set[str]:
     """Names that are known to exist, because a lock near this one holds them."""
-    names = set(_KNOWN_AS.values())
+    names: set[str] = set()
     for lock in folder.resolve().parent.glob("*/poetry.lock"):
         try:
             packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("package", [])

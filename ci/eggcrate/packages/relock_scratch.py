@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +39,10 @@ class Scratch:
 
 
 @contextlib.contextmanager
-def scratch_project(folder: Path, *, cache: Path, with_lock: bool) -> Iterator[Scratch]:
-    """Copy ``pyproject.toml`` and, on request, ``poetry.lock``.
+def scratch_project(
+    folder: Path, *, cache: Path, pyproject: str | None = None, lock: bytes | None = None
+) -> Iterator[Scratch]:
+    """Copy ``pyproject.toml``, or write another one, with this lock beside it if there is one.
 
     A project with path dependencies is copied to a hidden folder beside it, where ``../``
     leads to the same places, and what else it holds is linked; any other into the cache.
@@ -49,7 +50,7 @@ def scratch_project(folder: Path, *, cache: Path, with_lock: bool) -> Iterator[S
     no package of that name: the environment ``xgboost`` may depend on the project xgboost,
     which Poetry takes for a dependency on itself. ``content-hash`` does not cover the name.
     """
-    document = _read(folder / "pyproject.toml")
+    document = _read(folder / "pyproject.toml", pyproject)
     beside = _has_path_dependency(document.unwrap())
     if beside:
         path = folder.resolve().parent / f".{folder.resolve().name}.locking"
@@ -64,16 +65,16 @@ def scratch_project(folder: Path, *, cache: Path, with_lock: bool) -> Iterator[S
     try:
         _set_name(document, folder.resolve().name)
         (path / "pyproject.toml").write_text(tomlkit.dumps(document), encoding="utf-8")
-        if with_lock:
-            shutil.copyfile(folder / "poetry.lock", path / "poetry.lock")
+        if lock is not None:
+            (path / "poetry.lock").write_bytes(lock)
         yield Scratch(path=path, original=folder.resolve(), beside=beside)
     finally:
         remove_tree(path)
 
 
-def _read(path: Path) -> tomlkit.TOMLDocument:
+def _read(path: Path, text: str | None) -> tomlkit.TOMLDocument:
     try:
-        return tomlkit.parse(path.read_text(encoding="utf-8"))
+        return tomlkit.parse(path.read_text(encoding="utf-8") if text is None else text)
     except (TOMLKitError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML", why=str(error)) from error
 

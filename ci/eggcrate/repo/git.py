@@ -84,6 +84,43 @@ class Git:
         content = self._ask("cat-file", "blob", f"{commit}:{prefix.decode().strip()}{path}")
         return content.decode("utf-8", "replace") if content is not None else None
 
+    def unmerged(self) -> dict[str, frozenset[int]] | None:
+        """Files that a merge left in conflict, with the stages that there are of each.
+
+        Stage 1 is the common ancestor's, 2 ours, 3 theirs; paths are relative to the checkout.
+        """
+        told = self._ask("ls-files", "--unmerged", "-z")
+        if told is None:
+            return None
+        found: dict[str, frozenset[int]] = {}
+        for entry in filter(None, told.split(b"\0")):
+            facts, _, path = entry.decode().partition("\t")
+            found[path] = found.get(path, frozenset()) | {int(facts.split()[-1])}
+        return found
+
+    def stage(self, path: str, number: int) -> str | None:
+        """A file in conflict as one side has it; see :meth:`unmerged`."""
+        content = self._ask("cat-file", "blob", f":{number}:./{path}")
+        return content.decode("utf-8", "replace") if content is not None else None
+
+    def prefix(self) -> str | None:
+        """The checkout's folder as seen from git's own root, ``""`` when they are the same."""
+        told = self._ask("rev-parse", "--show-prefix")
+        return told.decode().rstrip("\n") if told is not None else None
+
+    def setting(self, name: str) -> str:
+        """A setting of this clone; empty when there is none."""
+        told = self._ask("config", "--local", "--get", name)
+        return told.decode().rstrip("\n") if told is not None else ""
+
+    def set_setting(self, name: str, value: str) -> bool:
+        """Write a setting of this clone; whether git did."""
+        return self._ask("config", "--local", name, value) is not None
+
+    def remove_settings(self, section: str) -> bool:
+        """Remove a section of this clone's settings; whether git did."""
+        return self._ask("config", "--local", "--remove-section", section) is not None
+
     def changed(self, commit: str) -> frozenset[str] | None:
         """Files that differ between a commit and the working tree, untracked ones included."""
         against = self._ask("diff", "--name-only", "--no-renames", "--relative", "-z", commit)
