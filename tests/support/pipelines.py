@@ -34,7 +34,9 @@ def compiled(*, image: str = IMAGE, platform: bool = False, code: str = "pass") 
     container = {"image": image, "command": ["python", "-c", code], "args": []}
     spec = {
         "components": {f"comp-{name}": {"executorLabel": f"exec-{name}"} for name in TASKS},
-        "deploymentSpec": {"executors": {f"exec-{name}": {"container": container} for name in TASKS}},
+        "deploymentSpec": {
+            "executors": {f"exec-{name}": {"container": container} for name in TASKS}
+        },
         "pipelineInfo": {"name": "train-and-register"},
         "root": {
             "dag": {"tasks": tasks},

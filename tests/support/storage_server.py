@@ -58,10 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
     storage: Storage
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._answer(*self._get())
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self._answer(*self._post(body))
 

@@ -7,10 +7,10 @@ dependencies, become running and then what :attr:`Vertex.ends` says.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 from concurrent import futures
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -63,7 +63,7 @@ class Vertex:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
         job.name = name
         job.state = _State.PIPELINE_STATE_PENDING
-        job.create_time = datetime.datetime.now(datetime.UTC)
+        job.create_time = datetime.now(UTC)
         self.jobs[name] = job
         return job
 
@@ -93,12 +93,12 @@ class Vertex:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
         schedule.name = f"{request.parent}/schedules/{1000 + len(self.calls)}"
         schedule.state = v1.Schedule.State.ACTIVE
-        schedule.create_time = datetime.datetime.now(datetime.UTC)
-        schedule.next_run_time = schedule.create_time + datetime.timedelta(hours=1)
+        schedule.create_time = datetime.now(UTC)
+        schedule.next_run_time = schedule.create_time + timedelta(hours=1)
         self.schedules[schedule.name] = schedule
         return schedule
 
-    def list_schedules(self, request: Any, context: Any) -> Any:
+    def list_schedules(self, request: Any, _: Any) -> Any:
         """A page of two at a time."""
         names = [name for name in self.schedules if name.startswith(f"{request.parent}/")]
         start = int(request.page_token or 0)
@@ -140,7 +140,7 @@ class Vertex:
         done.response.Pack(empty_pb2.Empty())
         return done
 
-    def get_project(self, request: Any, context: Any) -> Any:
+    def get_project(self, *_: Any) -> Any:
         """Tell the project's number."""
         return manager.Project(name=f"projects/{NUMBER}", project_id=PROJECT)
 
@@ -237,25 +237,21 @@ def _step(job: Any, ends: Mapping[str, str]) -> None:
         return
     if job.state != _State.PIPELINE_STATE_RUNNING:
         return
-    by_name = {one.task_name: one for one in job.job_detail.task_details[1:]}
+    by_name = {one.task_name: one for one in list(job.job_detail.task_details)[1:]}
     for name, needs in _tasks(job).items():
         _advance(by_name[name], [by_name[one].state for one in needs], ends.get(name, ""))
     states = {one.state for one in by_name.values()}
     if states <= set(_OVER):
         failed = [one for one in by_name.values() if one.state == _Task.State.FAILED]
-        job.state = (
-            _State.PIPELINE_STATE_FAILED if failed else _State.PIPELINE_STATE_SUCCEEDED
-        )
+        job.state = _State.PIPELINE_STATE_FAILED if failed else _State.PIPELINE_STATE_SUCCEEDED
         if failed:
-            job.error = status_pb2.Status(
-                code=9, message=f"The DAG failed: {failed[0].task_name}"
-            )
+            job.error = status_pb2.Status(code=9, message=f"Failed: {failed[0].task_name}")
 
 
 def _advance(task: Any, needs: list[Any], end: str) -> None:
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     if task.state == _Task.State.RUNNING:
-        task.end_time = task.start_time + datetime.timedelta(seconds=42)
+        task.end_time = task.start_time + timedelta(seconds=42)
         task.state = _Task.State.FAILED if end else _Task.State.SUCCEEDED
         if end:
             task.error = status_pb2.Status(code=9, message=end)

@@ -36,6 +36,9 @@ _VERBS = {
     "build": "build images into the local store, and publish them",
     "promote": "move the tag stable to the images that the locks name now",
     "matrix": "prove every component in every compatible image",
+    "follow": "watch a run on Vertex AI or Kubeflow, or cancel it",
+    "schedule": "have Vertex AI run a compiled pipeline again and again",
+    "upload": "put a compiled pipeline into a bucket or a registry of pipelines",
     "doctor": "show settings, their origin, and this machine",
 }
 """Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""

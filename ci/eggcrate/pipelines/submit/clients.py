@@ -103,7 +103,15 @@ def told(doing: str, *, hints: dict[int, str] | None = None) -> Iterator[None]:
         if code in TRANSIENT:
             raise TransientError(f"{doing}: {error.message}") from error
         hint = (hints or {}).get(code) or (LOG_IN if code == _UNAUTHORIZED else "")
-        raise SubmitError(f"{doing} failed", why=f"{code or ''} {error.message}".strip(), hint=hint) from error
+        raise SubmitError(
+            f"{doing} failed", why=f"{code or ''} {error.message}".strip(), hint=hint
+        ) from error
+    except requests.HTTPError as error:
+        code = error.response.status_code
+        said = f"{code} {error.response.text[:500].strip() or error.response.reason}"
+        if code in TRANSIENT:
+            raise TransientError(f"{doing}: {said}") from error
+        raise SubmitError(f"{doing} failed", why=said, hint=(hints or {}).get(code, "")) from error
     except (requests.RequestException, ConnectionError) as error:
         raise TransientError(f"{doing}: {_first_line(error)}") from error
     except ValueError as error:

@@ -1,0 +1,275 @@
+"""Runs on Kubeflow Pipelines: ``kfp.Client``, submitted and looked at.
+
+API: https://www.kubeflow.org/docs/components/pipelines/reference/api/kubeflow-pipeline-api-spec/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eggcrate.errors import SubmitError, UsageError
+from eggcrate.pipelines.bundle import KUBEFLOW
+from eggcrate.pipelines.submit.checks import (
+    check_images,
+    check_parameters,
+    check_sizes,
+    with_caching,
+)
+from eggcrate.pipelines.submit.clients import quiet, require
+from eggcrate.pipelines.submit.states import RunState, State, Submission, TaskState
+from eggcrate.retries import TRANSIENT, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from eggcrate.pipelines.compiled_file import CompiledPipeline
+    from eggcrate.pipelines.submit.options import KubeflowOptions
+
+NAME = "Kubeflow"
+TOKEN_VARIABLE = "EGGCRATE_KUBEFLOW_TOKEN"  # noqa: S105 - a name
+COOKIE_VARIABLE = "EGGCRATE_KUBEFLOW_COOKIE"
+_RUN_PAGE = "/#/runs/details/"
+_INNER = ("root", "executor")
+"""Nodes of the workflow that are no task of the pipeline, beside ``…-driver``."""
+_HINTS = {
+    401: f"the log-in is missing or has ended: set {TOKEN_VARIABLE} or {COOKIE_VARIABLE}",
+    403: "your account may not do this in this namespace; look at namespace under [kubeflow]",
+    404: "look at the address: it ends where the API's /apis/v2beta1 begins",
+}
+_STATES = {
+    "PENDING": State.PENDING,
+    "RUNNING": State.RUNNING,
+    "SUCCEEDED": State.SUCCEEDED,
+    "SKIPPED": State.SKIPPED,
+    "FAILED": State.FAILED,
+    "CANCELING": State.CANCELLING,
+    "CANCELED": State.CANCELLED,
+    "PAUSED": State.PAUSED,
+}
+
+
+def decide(
+    compiled: CompiledPipeline,
+    parameters: Mapping[str, Any],
+    options: KubeflowOptions,
+    *,
+    run: str = "",
+    now: Callable[[], time.struct_time] = time.gmtime,
+) -> Submission:
+    """What would be submitted.
+
+    Args:
+        compiled: the pipeline.
+        parameters: its values.
+        options: how it is run.
+        run: the name to be shown; default: the pipeline's and the time.
+        now: tells the time.
+
+    Raises:
+        CompileError: Kubeflow cannot run the pipeline.
+        UsageError: a parameter or an option is wrong or missing.
+    """
+    check_images(compiled)
+    check_sizes(compiled, KUBEFLOW)
+    check_parameters(compiled, parameters)
+    if not options.host:
+        raise UsageError(
+            "Kubeflow needs an address",
+            hint="--kubeflow URL, or host under [kubeflow] in the pipeline's config.toml",
+        )
+    return Submission(
+        target="kubeflow",
+        pipeline=compiled.name,
+        run=run or f"{compiled.name} {time.strftime('%Y%m%d-%H%M%S', now())}",
+        job_id="",
+        parameters=dict(parameters),
+        images=compiled.images,
+        options={
+            name.replace("_", "-"): value
+            for name, value in asdict(options).items()
+            if value not in ("", None)
+        },
+        text=with_caching(compiled, options.caching).text,
+    )
+
+
+class Kubeflow:
+    """One installation of Kubeflow Pipelines.
+
+    Args:
+        options: where it is.
+        environ: holds a token or a cookie.
+    """
+
+    def __init__(
+        self, options: KubeflowOptions, *, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        require("kfp", NAME)
+        self.options = options
+        self._page = options.host.rstrip("/") + _RUN_PAGE
+        # kfp prints the address of what it makes.
+        with quiet(), contextlib.redirect_stdout(io.StringIO()):
+            kfp_client = importlib.import_module("kfp.client")  # takes seconds
+        with self._told("connecting"):
+            self._client = kfp_client.Client(
+                host=options.host,
+                namespace=options.namespace or "kubeflow",
+                existing_token=environ.get(TOKEN_VARIABLE) or None,
+                cookies=environ.get(COOKIE_VARIABLE) or None,
+                ssl_ca_cert=options.ca_certificate or None,
+            )
+
+    def submit(self, submission: Submission) -> RunState:
+        """Make the run.
+
+        Raises:
+            SubmitError: it is not taken.
+        """
+        options = self.options
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pipeline.yaml")
+            path.write_text(submission.text, encoding="utf-8")
+            try:
+                with self._told(f"submitting {submission.run}"):
+                    made = self._client.create_run_from_pipeline_package(
+                        str(path),
+                        arguments=dict(submission.parameters),
+                        run_name=submission.run,
+                        experiment_name=options.experiment or None,
+                        namespace=options.namespace or None,
+                        pipeline_root=options.pipeline_root or None,
+                        service_account=options.service_account or None,
+                    )
+            except TransientError as error:
+                raise SubmitError(
+                    "Kubeflow does not answer; whether the run was made is not known",
+                    why=error.reason,
+                    hint=f"look at {options.host} before you try again",
+                ) from error
+        return self._seen(made.run_info)
+
+    def look(self, name: str) -> RunState:
+        """How a run is.
+
+        Raises:
+            SubmitError: there is none, or it may not be seen.
+            TransientError: no answer this time.
+        """
+        with self._told(f"looking at run {name}"):
+            found = self._client.get_run(name)
+        return self._seen(found)
+
+    def cancel(self, name: str) -> None:
+        """Ask for its end.
+
+        Raises:
+            SubmitError: it is refused.
+        """
+        try:
+            with self._told(f"cancelling run {name}"):
+                self._client.terminate_run(name)
+        except TransientError as error:
+            raise SubmitError(f"run {name} was not cancelled", why=error.reason) from error
+
+    @contextlib.contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        """Tell a failure of kfp's client in our words."""
+        api = importlib.import_module("kfp_server_api.exceptions")
+        transport = importlib.import_module("urllib3.exceptions")
+        try:
+            with quiet(), contextlib.redirect_stdout(io.StringIO()):
+                yield
+        except api.ApiException as error:
+            status = int(error.status or 0)
+            why = f"{status} {_message(error.body) or error.reason}"
+            if status in TRANSIENT or not status:
+                raise TransientError(f"{doing}: {why}") from error
+            hint = _HINTS.get(status, "")
+            raise SubmitError(f"{doing} failed", why=why, hint=hint) from error
+        except (transport.HTTPError, ConnectionError, TimeoutError) as error:
+            raise TransientError(f"{doing}: {_cause(error)}") from error
+        except ValueError as error:
+            raise SubmitError(f"{doing} failed", why=str(error)) from error
+
+    def _seen(self, run: Any) -> RunState:
+        page = self._page + str(run.run_id)
+        return RunState(
+            name=str(run.run_id),
+            page=page,
+            reference=page,
+            state=_STATES.get(run.state, State.PENDING),
+            error=run.error.message if run.error else "",
+            tasks=_tasks(run, page, self.options.namespace),
+        )
+
+
+def address_of(reference: str) -> tuple[str, str]:
+    """Host and run id of a run's page; both empty when it is none."""
+    host, mark, run = reference.partition(_RUN_PAGE)
+    return (host, run) if mark and run else ("", "")
+
+
+def _tasks(run: Any, page: str, namespace: str) -> tuple[TaskState, ...]:
+    """The pipeline's tasks among the workflow's nodes, with errors of the nodes inside them."""
+    details = (run.run_details.task_details if run.run_details else None) or []
+    by_id = {one.task_id: one for one in details}
+    shown = [one for one in details if _is_task(one, run)]
+    errors: dict[str, str] = {}
+    for one in details:
+        if not one.error or not one.error.message:
+            continue
+        owner = one
+        while owner and not _is_task(owner, run):
+            owner = by_id.get(owner.parent_task_id)
+        if owner:
+            errors.setdefault(owner.task_id, one.error.message)
+    return tuple(
+        TaskState(
+            key=one.task_id,
+            name=one.display_name,
+            state=_STATES.get(one.state, State.PENDING),
+            seconds=(one.end_time - one.start_time).total_seconds()
+            if one.start_time and one.end_time
+            else None,
+            error=errors.get(one.task_id, ""),
+            logs=_logs(one, details, namespace) or page,
+        )
+        for one in shown
+    )
+
+
+def _is_task(node: Any, run: Any) -> bool:
+    name = node.display_name or ""
+    whole = node.parent_task_id is None and name.startswith(str(run.display_name))
+    return not (name in _INNER or name.endswith("-driver") or whole)
+
+
+def _logs(task: Any, details: list[Any], namespace: str) -> str:
+    """The command that shows the log of a task's own container."""
+    inside = [one for one in details if one.parent_task_id == task.task_id]
+    pods = [one.pod_name for one in (task, *inside) if one.pod_name]
+    where = f" -n {namespace}" if namespace else ""
+    return f"kubectl logs {pods[-1]} -c main{where}" if pods else ""
+
+
+def _message(body: Any) -> str:
+    """The message in an answer of the API, which is JSON; or its beginning."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    with contextlib.suppress(ValueError, AttributeError):
+        told = json.loads(text)
+        return str(told.get("message") or told.get("error") or "")
+    return text[:200].strip()
+
+
+def _cause(error: BaseException) -> str:
+    reason = getattr(error, "reason", None)
+    return str(reason if isinstance(reason, BaseException) else error) or type(error).__name__
