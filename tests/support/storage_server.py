@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import email.parser
 import hashlib
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from support.json_server import JsonHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +39,8 @@ class Storage:
     buckets: dict[str, dict[str, Blob]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
     """``METHOD bucket`` pairs that may not be."""
-    failures: list[int] = field(default_factory=list)
-    """Statuses that the next requests get instead."""
+    failures: dict[str, list[int]] = field(default_factory=dict)
+    """By HTTP method, the statuses that the next requests get instead."""
     requests: list[str] = field(default_factory=list)
     number: int = 123456
     _generation: int = 1_700_000_000_000_000
@@ -54,21 +53,19 @@ class Storage:
         return blob
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     storage: Storage
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         self._answer(*self._get())
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._answer(*self._post(body))
+    def post(self) -> None:
+        self._answer(*self._post())
 
     def _refusal(self, bucket: str) -> int:
         self.storage.requests.append(f"{self.command} {self.path}")
-        if self.storage.failures:
-            return self.storage.failures.pop(0)
+        if waiting := self.storage.failures.get(self.command):
+            return waiting.pop(0)
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return 401
         return 403 if f"{self.command} {bucket}" in self.storage.denied else 0
@@ -85,20 +82,20 @@ class _Handler(BaseHTTPRequestHandler):
         blob = self.storage.buckets[bucket].get(parts[3])
         return (200, _described(bucket, parts[3], blob)) if blob else (404, None)
 
-    def _post(self, body: bytes) -> tuple[int, Any]:
+    def _post(self) -> tuple[int, Any]:
         url = urlsplit(self.path)
         if url.path == "/token":
+            self.body()
             return 200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
         query = parse_qs(url.query)
         if not url.path.startswith("/upload/storage/v1/b/"):
             return 501, None
         bucket = url.path.split("/")[5]
+        metadata, content = self.parts()
         if status := self._refusal(bucket):
             return status, None
         if bucket not in self.storage.buckets:
             return 404, None
-        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-        metadata, content = email.parser.BytesParser().parsebytes(head + body).get_payload()
         name = json.loads(metadata.get_payload(decode=True))["name"]
         there = self.storage.buckets[bucket].get(name)
         if "ifGenerationMatch" in query:
@@ -114,15 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         if document is None:
             told = {403: "caller does not have storage access", 404: "Not Found"}
             document = {"error": {"code": status, "message": told.get(status, f"no: {status}")}}
-        content = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        self.answer(status, document)
 
 
 def _described(bucket: str, name: str, blob: Blob) -> dict[str, str]:
@@ -141,17 +130,6 @@ def _described(bucket: str, name: str, blob: Blob) -> dict[str, str]:
 def storage_server() -> Iterator[Storage]:
     """Serve empty storage."""
     storage = Storage()
-    handler = type("Handler", (_Handler,), {"storage": storage})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    storage.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-    )
-    thread.start()
-    try:
+    with serving(type("Handler", (_Handler,), {"storage": storage})) as port:
+        storage.url = f"http://127.0.0.1:{port}"
         yield storage
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

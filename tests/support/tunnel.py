@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+NAMES = ("*.googleapis.com", "europe-west4-kfp.pkg.dev")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Authority:
     """A certificate for Google's hosts, and who signed it."""
@@ -31,6 +34,8 @@ class Authority:
     roots: Path
     certificate: bytes
     key: bytes
+    pair: Path
+    """Certificate and key in one file."""
     account_key: str
     """RSA, as in a service account's key file."""
 
@@ -39,17 +44,17 @@ class Authority:
 def authority() -> Authority:
     """One for the process: gRPC reads the roots once."""
     key, account = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test's own authority")])
+    signer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test's own authority")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(signer)
+        .issuer_name(signer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("*.googleapis.com")]), False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in NAMES]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
         .public_bytes(serialization.Encoding.PEM)
@@ -58,8 +63,14 @@ def authority() -> Authority:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     roots = Path(folder, "roots.pem")
     roots.write_bytes(certificate)
+    pair = Path(folder, "pair.pem")
+    pair.write_bytes(certificate + _pem(key))
     return Authority(
-        roots=roots, certificate=certificate, key=_pem(key), account_key=_pem(account).decode()
+        roots=roots,
+        certificate=certificate,
+        key=_pem(key),
+        pair=pair,
+        account_key=_pem(account).decode(),
     )
 
 

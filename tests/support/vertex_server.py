@@ -229,7 +229,8 @@ def _step(job: Any, ends: Mapping[str, str]) -> None:
         return
     if job.state == _State.PIPELINE_STATE_PENDING:
         job.state = _State.PIPELINE_STATE_RUNNING
-        root = _Task(task_id=1, task_name=job.display_name, state=_Task.State.RUNNING)
+        job_id = job.name.rpartition("/")[2]
+        root = _Task(task_id=1, task_name=job_id, state=_Task.State.RUNNING)
         job.job_detail.task_details = [root] + [
             _Task(task_id=2 + n, parent_task_id=1, task_name=name, state=_Task.State.PENDING)
             for n, name in enumerate(_tasks(job))

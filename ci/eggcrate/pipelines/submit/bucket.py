@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import importlib
@@ -74,24 +75,29 @@ def upload(text: str, address: str, pipeline: str) -> Upload:
     content = text.encode()
     try:
         with told(f"uploading to {address}", hints=_HINTS):
-            blob = _client("").bucket(name).blob(path)
-            there = blob.exists(timeout=_SECONDS)
-            if there:
-                blob.reload(timeout=_SECONDS)
-            if there and blob.md5_hash == _md5(content):
-                outcome = Outcome.UP_TO_DATE
-            else:
-                outcome = Outcome.REPLACED if there else Outcome.UPLOADED
-                blob.upload_from_string(
-                    content,
-                    content_type="application/yaml",
-                    timeout=_SECONDS,
-                    if_generation_match=blob.generation if there else 0,
-                )
+            with contextlib.closing(_client("")) as client:
+                blob = client.bucket(name).blob(path)
+                outcome = _write(blob, content)
             generation = str(blob.generation or "")
     except TransientError as error:
         raise SubmitError(f"{address} was not written", why=error.reason) from error
     return Upload(pipeline=pipeline, to=address, outcome=outcome, version=generation)
+
+
+def _write(blob: Any, content: bytes) -> Outcome:
+    """Write an object unless it is the same; whoever wrote it meanwhile is not overwritten."""
+    there = blob.exists(timeout=_SECONDS)
+    if there:
+        blob.reload(timeout=_SECONDS)
+        if blob.md5_hash == _md5(content):
+            return Outcome.UP_TO_DATE
+    blob.upload_from_string(
+        content,
+        content_type="application/yaml",
+        timeout=_SECONDS,
+        if_generation_match=blob.generation if there else 0,
+    )
+    return Outcome.REPLACED if there else Outcome.UPLOADED
 
 
 def check_bucket(root: str, options: VertexOptions, warn: Callable[[str], None]) -> None:
@@ -102,8 +108,11 @@ def check_bucket(root: str, options: VertexOptions, warn: Callable[[str], None])
     """
     name = root.removeprefix("gs://").partition("/")[0]
     try:
-        with told(f"looking at bucket {name}"):
-            there = _exists(_client(options.project), name)
+        with (
+            told(f"looking at bucket {name}"),
+            contextlib.closing(_client(options.project)) as client,
+        ):
+            there = _exists(client, name)
     except TransientError as error:
         raise SubmitError(f"bucket {name} cannot be looked at", why=error.reason) from error
     if there is None:

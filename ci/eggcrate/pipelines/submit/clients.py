@@ -37,8 +37,7 @@ def require(module: str, purpose: str) -> None:
         extra = _EXTRA[module]
         raise SubmitError(
             f"{purpose} needs {module}, which is not installed",
-            hint="run `python3 scripts/bootstrap.py --all` in the repository, or "
-            f"`pip install 'eggcrate[{extra}]'`",
+            hint=f"run `make setup-all` in the repository, or `pip install 'eggcrate[{extra}]'`",
         )
 
 

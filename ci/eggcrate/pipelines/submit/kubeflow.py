@@ -10,6 +10,8 @@ import importlib
 import io
 import json
 import os
+import re
+import ssl
 import tempfile
 import time
 from dataclasses import asdict
@@ -38,6 +40,8 @@ NAME = "Kubeflow"
 TOKEN_VARIABLE = "EGGCRATE_KUBEFLOW_TOKEN"  # noqa: S105 - a name
 COOKIE_VARIABLE = "EGGCRATE_KUBEFLOW_COOKIE"
 _RUN_PAGE = "/#/runs/details/"
+_OWN_LOG_IN = re.compile(r"\.googleusercontent\.com/?$")
+"""Where kfp's client logs in by itself, with Google's credentials."""
 _INNER = ("root", "executor")
 """Nodes of the workflow that are no task of the pipeline, beside ``…-driver``."""
 _HINTS = {
@@ -116,6 +120,9 @@ class Kubeflow:
         require("kfp", NAME)
         self.options = options
         self._page = options.host.rstrip("/") + _RUN_PAGE
+        token, cookie = environ.get(TOKEN_VARIABLE, ""), environ.get(COOKIE_VARIABLE, "")
+        if token or cookie or not _OWN_LOG_IN.search(options.host):
+            _greet(options, token, cookie)
         # kfp prints the address of what it makes.
         with quiet(), contextlib.redirect_stdout(io.StringIO()):
             kfp_client = importlib.import_module("kfp.client")  # takes seconds
@@ -123,8 +130,8 @@ class Kubeflow:
             self._client = kfp_client.Client(
                 host=options.host,
                 namespace=options.namespace or "kubeflow",
-                existing_token=environ.get(TOKEN_VARIABLE) or None,
-                cookies=environ.get(COOKIE_VARIABLE) or None,
+                existing_token=token or None,
+                cookies=cookie or None,
                 ssl_ca_cert=options.ca_certificate or None,
             )
 
@@ -209,6 +216,42 @@ class Kubeflow:
             state=_STATES.get(run.state, State.PENDING),
             error=run.error.message if run.error else "",
             tasks=_tasks(run, page, self.options.namespace),
+        )
+
+
+def _greet(options: KubeflowOptions, token: str, cookie: str) -> None:
+    """See that an API answers there: kfp's client would try five times, and take any page for it.
+
+    Raises:
+        SubmitError: none does.
+    """
+    import httpx2  # noqa: PLC0415 - slow, not always needed
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers |= {"Cookie": cookie} if cookie else {}
+    url = f"{options.host.rstrip('/')}/apis/v2beta1/healthz"
+    try:
+        verify = ssl.create_default_context(cafile=options.ca_certificate or None)
+        with httpx2.Client(verify=verify, timeout=30, headers=headers) as client:
+            answer = client.get(url)
+    except (httpx2.HTTPError, OSError) as error:
+        raise SubmitError(
+            f"Kubeflow does not answer at {options.host}",
+            why=str(error) or type(error).__name__,
+            hint="look at the address; a port-forward of the cluster's may have ended",
+        ) from error
+    status = answer.status_code
+    if not answer.is_success and not answer.is_redirect:
+        raise SubmitError(
+            f"Kubeflow's API refuses {url}",
+            why=f"{status} {_message(answer.content) or answer.reason_phrase}",
+            hint=_HINTS.get(status, ""),
+        )
+    if answer.is_redirect or "json" not in answer.headers.get("content-type", ""):
+        raise SubmitError(
+            f"what answers at {url} is not Kubeflow's API",
+            why="it is a page, most likely to log in",
+            hint=_HINTS[401],
         )
 
 

@@ -248,14 +248,18 @@ def run_state(job: Any) -> RunState:
         f"?project={where['project']}"
     )
     details = list(job.job_detail.task_details)
+    # Tasks that hold others (the run itself, conditions, loops) are told by those.
     above = {task.parent_task_id for task in details}
+    leaves = [
+        task for task in details if task.task_id not in above and task.task_name != where["job"]
+    ]
     return RunState(
         name=job.name,
         page=page,
         reference=job.name,
         state=_STATES.get(job.state.name.removeprefix("PIPELINE_STATE_"), State.PENDING),
         error=job.error.message,
-        tasks=tuple(_task(task, where["project"]) for task in details if task.task_id not in above),
+        tasks=tuple(_task(task, where["project"]) for task in leaves),
     )
 
 
