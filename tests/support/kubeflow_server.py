@@ -37,6 +37,7 @@ class KubeflowServer:
     ends: dict[str, str] = field(default_factory=dict)
     """By task: the message it fails with."""
     endless: bool = False
+    """What runs does not come to its end by itself."""
     faults: dict[str, list[int]] = field(default_factory=dict)
     """By ``METHOD collection``, for the next requests: a status; 0: the connection is cut."""
     calls: list[str] = field(default_factory=list)
@@ -84,8 +85,7 @@ class KubeflowServer:
         run = self.runs.get(run_id)
         if run is None:
             return _error(404, f"Run {run_id} not found")
-        if not (self.endless and run["state"] == "RUNNING"):
-            _step(run, self.ends)
+        _step(run, self.ends, endless=self.endless)
         return 200, _shown(run)
 
     def terminate_run(self, run_id: str) -> tuple[int, Any]:
@@ -186,7 +186,7 @@ def _node(task_id: str, parent: str, name: str, state: str) -> dict[str, Any]:
     return {**node, "parent_task_id": parent} if parent else node
 
 
-def _step(run: dict[str, Any], ends: Mapping[str, str]) -> None:
+def _step(run: dict[str, Any], ends: Mapping[str, str], *, endless: bool) -> None:
     if run["state"] == "CANCELING":
         run["state"] = "CANCELED"
         run["nodes"] = {
@@ -199,6 +199,8 @@ def _step(run: dict[str, Any], ends: Mapping[str, str]) -> None:
         nodes = run["nodes"]
         for name, task in run["tasks"].items():
             if nodes.get(name, ("",))[0] == "RUNNING":
+                if endless:
+                    continue
                 error = ends.get(name, "")
                 nodes[name] = ("FAILED" if error else "SUCCEEDED", error)
             elif name not in nodes and all(

@@ -45,7 +45,7 @@ class Vertex:
     ends: dict[str, str] = field(default_factory=dict)
     """By task: ``cached``, or the message it fails with."""
     endless: bool = False
-    """Nothing comes to its end by itself."""
+    """What runs does not come to its end by itself."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """By method, for the next calls."""
     denied: set[str] = field(default_factory=set)
@@ -72,8 +72,7 @@ class Vertex:
         job = self.jobs.get(request.name)
         if job is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} is not found")
-        if not self.endless or job.state != _State.PIPELINE_STATE_RUNNING:
-            _step(job, self.ends)
+        _step(job, self.ends, endless=self.endless)
         return job
 
     def cancel_pipeline_job(self, request: Any, context: Any) -> Any:
@@ -220,7 +219,7 @@ def _tasks(job: Any) -> dict[str, set[str]]:
     return {name: set(task.get("dependentTasks", ())) for name, task in tasks.items()}
 
 
-def _step(job: Any, ends: Mapping[str, str]) -> None:
+def _step(job: Any, ends: Mapping[str, str], *, endless: bool) -> None:
     if job.state == _State.PIPELINE_STATE_CANCELLING:
         job.state = _State.PIPELINE_STATE_CANCELLED
         for one in job.job_detail.task_details:
@@ -240,7 +239,8 @@ def _step(job: Any, ends: Mapping[str, str]) -> None:
         return
     by_name = {one.task_name: one for one in list(job.job_detail.task_details)[1:]}
     for name, needs in _tasks(job).items():
-        _advance(by_name[name], [by_name[one].state for one in needs], ends.get(name, ""))
+        if not endless or by_name[name].state == _Task.State.PENDING:
+            _advance(by_name[name], [by_name[one].state for one in needs], ends.get(name, ""))
     states = {one.state for one in by_name.values()}
     if states <= set(_OVER):
         failed = [one for one in by_name.values() if one.state == _Task.State.FAILED]
@@ -310,5 +310,4 @@ def environment(vertex: Vertex, folder: Path) -> dict[str, str]:
         "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(authority().roots),
         "STORAGE_EMULATOR_HOST": vertex.storage.url,
         "grpc_proxy": vertex.tunnel.url,
-        "NO_GCE_CHECK": "true",
     }

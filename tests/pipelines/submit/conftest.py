@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from support.template_server import Templates
     from support.vertex_server import Vertex
 
+# google-auth reads it when it is imported, by whichever test is first.
+os.environ.setdefault("NO_GCE_CHECK", "true")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "no_grpc_proxy")
 
 

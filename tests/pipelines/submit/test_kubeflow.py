@@ -168,7 +168,7 @@ def test_a_container_that_is_too_large(kubeflow: KubeflowServer) -> None:
     """Is told here, with its size, and not by a run that fails."""
     with pytest.raises(CompileError, match=r"Kubeflow takes 122\.9 kB in a container") as caught:
         submit(kubeflow, pipeline=compiled(code="x" * (121 << 10)))
-    assert "124.0 kB  train-model" in caught.value.why
+    assert "124.1 kB  train-model" in caught.value.why
     assert kubeflow.calls == []
     submit(kubeflow, pipeline=compiled(code="x" * (119 << 10)))
     assert len(kubeflow.runs) == 1

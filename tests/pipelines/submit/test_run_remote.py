@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 VERTEX = VertexOptions(
     project="ml-production", location="europe-west4", pipeline_root="gs://artifacts/runs"
 )
-Run = "Callable[..., tuple[int, str, list[str]]]"
 
 
 class Screen(Silent):
@@ -53,7 +52,7 @@ def screen() -> Screen:
 
 @pytest.fixture
 def context(tmp_path: Path, screen: Screen) -> Context:
-    made = make_repository(tmp_path / "repo", tmp_path / "cache")
+    made = make_repository(tmp_path / "checkout", tmp_path / "cache")
     return Context.open(made.root, os.environ, screen)
 
 
