@@ -46,6 +46,8 @@ class Vertex:
     """By task: ``cached``, or the message it fails with."""
     endless: bool = False
     """What runs does not come to its end by itself."""
+    experiments: dict[str, Any] = field(default_factory=dict)
+    """Contexts of the metadata store by name, with their children."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """By method, for the next calls."""
     denied: set[str] = field(default_factory=set)
@@ -139,6 +141,31 @@ class Vertex:
         done.response.Pack(empty_pb2.Empty())
         return done
 
+    def get_metadata_store(self, request: Any, _: Any) -> Any:
+        """There is one from the beginning."""
+        return v1.MetadataStore(name=request.name)
+
+    def get_context(self, request: Any, context: Any) -> Any:
+        """Tell an experiment, or what a run is to the metadata store."""
+        if request.name.rpartition("/")[2].startswith("run-of-"):
+            return v1.Context(name=request.name, schema_title="system.PipelineRun")
+        if request.name not in self.experiments:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} is not found")
+        return self.experiments[request.name]
+
+    def create_context(self, request: Any, _: Any) -> Any:
+        """Make an experiment."""
+        made = request.context
+        made.name = f"{request.parent}/contexts/{request.context_id}"
+        self.experiments[made.name] = made
+        return made
+
+    def add_context_children(self, request: Any, _: Any) -> Any:
+        """Put runs into an experiment."""
+        experiment = self.experiments[request.context]
+        experiment.parent_contexts = [*experiment.parent_contexts, *request.child_contexts]
+        return v1.AddContextChildrenResponse()
+
     def get_project(self, *_: Any) -> Any:
         """Tell the project's number."""
         return manager.Project(name=f"projects/{NUMBER}", project_id=PROJECT)
@@ -154,6 +181,14 @@ _METHODS: Mapping[str, tuple[str, Any, Any]] = {
     "PauseSchedule": ("pause_schedule", v1.PauseScheduleRequest, None),
     "ResumeSchedule": ("resume_schedule", v1.ResumeScheduleRequest, None),
     "DeleteSchedule": ("delete_schedule", v1.DeleteScheduleRequest, None),
+    "GetMetadataStore": ("get_metadata_store", v1.GetMetadataStoreRequest, v1.MetadataStore),
+    "GetContext": ("get_context", v1.GetContextRequest, v1.Context),
+    "CreateContext": ("create_context", v1.CreateContextRequest, v1.Context),
+    "AddContextChildren": (
+        "add_context_children",
+        v1.AddContextChildrenRequest,
+        v1.AddContextChildrenResponse,
+    ),
     "GetProject": ("get_project", manager.GetProjectRequest, manager.Project),
 }
 
@@ -229,6 +264,9 @@ def _step(job: Any, ends: Mapping[str, str], *, endless: bool) -> None:
     if job.state == _State.PIPELINE_STATE_PENDING:
         job.state = _State.PIPELINE_STATE_RUNNING
         job_id = job.name.rpartition("/")[2]
+        job.job_detail.pipeline_run_context = v1.Context(
+            name=f"{PARENT}/metadataStores/default/contexts/run-of-{job_id}"
+        )
         root = _Task(task_id=1, task_name=job_id, state=_Task.State.RUNNING)
         job.job_detail.task_details = [root] + [
             _Task(task_id=2 + n, parent_task_id=1, task_name=name, state=_Task.State.PENDING)

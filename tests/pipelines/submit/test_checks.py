@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import eggcrate
 from eggcrate.errors import CompileError, ConfigError, SubmitError, UsageError
 from eggcrate.pipelines.submit import checks, clients, vertex
 from eggcrate.pipelines.submit.bucket import object_address
 from eggcrate.pipelines.submit.options import KubeflowOptions, VertexOptions
 from eggcrate.repo.document import Table
 from support.pipelines import IMAGE, compiled
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OPTIONS = VertexOptions(
     project="ml-production", location="europe-west4", pipeline_root="gs://artifacts/runs"
@@ -188,6 +189,25 @@ def test_flags_override(tmp_path: Path) -> None:
         None,
     )
     assert changed.labels == {"a": "1", "b": "3"}
+
+
+def test_no_client_is_imported_before_it_is_needed() -> None:
+    """They take seconds; the command line's help does not."""
+    program = """
+import sys
+import eggcrate.cli.follow, eggcrate.cli.run_remote, eggcrate.cli.schedule, eggcrate.cli.upload
+heavy = {"kfp", "google.auth", "google.cloud", "grpc", "requests", "urllib3", "httpx2"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    path = str(Path(eggcrate.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_an_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,15 @@ def test_what_is_said_of_a_run_arrives(vertex: Vertex) -> None:
     assert [dict(tasks[name]["cachingOptions"]) for name in tasks] == [{}, {}, {}]
 
 
+def test_an_endpoint_of_ones_own(vertex: Vertex) -> None:
+    """Private Service Connect: the API is where the option says, and nowhere else."""
+    own = "pipelines-p.googleapis.com"
+    vertex.tunnel.routes[own] = vertex.tunnel.routes.pop("europe-west4-aiplatform.googleapis.com")
+    _, run = submit(OPTIONS.overridden({"endpoint": own}))
+    assert list(vertex.jobs) == [run.name]
+    assert own in vertex.tunnel.connected
+
+
 def test_a_task_that_fails(vertex: Vertex) -> None:
     """It is named, with its message and the address of its log; what needs it is skipped."""
     vertex.ends["train-model"] = "ValueError: no rows"
@@ -201,3 +210,30 @@ def test_a_run_that_is_not_there(vertex: Vertex) -> None:
     name = "projects/ml-production/locations/europe-west4/pipelineJobs/none"
     with pytest.raises(SubmitError, match="404"):
         follow(platform, name, Silent())
+
+
+def test_a_run_in_an_experiment(vertex: Vertex) -> None:
+    """The experiment is made when there is none, and the run is in it."""
+    options = OPTIONS.overridden({"experiment": "nightly"})
+    _, run = submit(options)
+    [experiment] = vertex.experiments.values()
+    assert experiment.schema_title == "system.Experiment"
+    [child] = experiment.parent_contexts
+    assert child.endswith(f"run-of-{run.name.rpartition('/')[2]}")
+
+
+@pytest.mark.parametrize(("denied", "runs"), [("CreateContext", 0), ("AddContextChildren", 1)])
+def test_an_experiment_that_may_not_be_used(vertex: Vertex, denied: str, runs: int) -> None:
+    """No run is made when that is known before; one that is made is not called a failure."""
+    vertex.denied.add(denied)
+    options = OPTIONS.overridden({"experiment": "nightly"})
+    lines = Lines()
+    platform = on_vertex.Vertex(options, warn=lines.warn, retries=QUICK)
+    submission = on_vertex.decide(compiled(), {"rows": 3}, options)
+    if runs:
+        platform.submit(submission)
+        assert "the run is made, but not in experiment nightly: 403" in lines.lines[0]
+    else:
+        with pytest.raises(SubmitError, match="experiment nightly cannot be used"):
+            platform.submit(submission)
+    assert len(vertex.jobs) == runs

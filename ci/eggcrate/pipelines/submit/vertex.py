@@ -6,6 +6,7 @@ API: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.location
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import secrets
 import tempfile
@@ -189,6 +190,20 @@ class Vertex:
             if not again:
                 raise
             self._job = self.sdk.PipelineJob.get(self._job.job_id)
+        except RuntimeError as error:
+            # The client's word for an experiment's failure, before the run is made or after.
+            why = str(error.__cause__ or error)
+            if not self._made():
+                raise SubmitError(
+                    f"experiment {options.experiment} cannot be used", why=why, hint=HINTS[403]
+                ) from error
+            self._warn(f"the run is made, but not in experiment {options.experiment}: {why}")
+
+    def _made(self) -> bool:
+        try:
+            return bool(self._job.resource_name)
+        except RuntimeError:
+            return False
 
     def look(self, name: str) -> RunState:
         """How a run is.
@@ -228,13 +243,15 @@ def sdk(options: VertexOptions) -> Any:
         SubmitError: it is not installed, or nobody is logged in.
     """
     require("google.cloud.aiplatform", NAME)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its failures reach us as exceptions
     with quiet():
         aiplatform = importlib.import_module("google.cloud.aiplatform")  # takes seconds
         aiplatform.init(
             project=options.project,
             location=options.location,
             credentials=credentials(),
-            api_endpoint=options.endpoint or None,
+            # Said in every case: the client keeps the one that was said before.
+            api_endpoint=options.endpoint or f"{options.location}-aiplatform.googleapis.com",
         )
     return aiplatform
 
