@@ -168,9 +168,10 @@ def _nodes(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield _node(run_id, "", f"{run['display_name']}-x1y2z", run["state"])
     yield _node("root-driver", run_id, "root-driver", "SUCCEEDED")
     yield _node("root", run_id, "root", run["state"])
-    for name, (state, error) in run["nodes"].items():
+    for number, (name, (state, error)) in reversed([*enumerate(run["nodes"].items())]):
         yield _node(f"{name}-driver", "root", f"{name}-driver", "SUCCEEDED")
-        yield _node(name, "root", name, state)
+        started = f"2027-01-31T06:00:{number:02}Z"
+        yield {**_node(name, "root", name, state), "start_time": started}
         yield {
             **_node(f"{name}-executor", name, "executor", state),
             "pod_name": f"{run_id}-{name}-impl",

@@ -196,7 +196,7 @@ def test_no_client_is_imported_before_it_is_needed() -> None:
     program = """
 import sys
 import eggcrate.cli.follow, eggcrate.cli.run_remote, eggcrate.cli.schedule, eggcrate.cli.upload
-heavy = {"kfp", "google.auth", "google.cloud", "grpc", "requests", "urllib3", "httpx2"}
+heavy = {"kfp", "google.auth", "google.cloud.storage", "grpc", "requests", "urllib3", "httpx2"}
 print(sorted(heavy & set(sys.modules)))
 """
     path = str(Path(eggcrate.__file__).parent.parent)

@@ -78,7 +78,7 @@ def test_drivers_are_no_tasks(kubeflow: KubeflowServer) -> None:
     ]
     [task] = last.failed
     assert task.error == "ValueError: no rows"
-    assert task.seconds == 42
+    assert task.seconds == 41
     assert task.logs == "kubectl logs run-1-train-model-impl -c main -n team-ml"
 
 

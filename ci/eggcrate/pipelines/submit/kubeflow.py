@@ -27,7 +27,8 @@ from eggcrate.pipelines.submit.checks import (
     with_caching,
 )
 from eggcrate.pipelines.submit.clients import quiet, require
-from eggcrate.pipelines.submit.states import RunState, State, Submission, TaskState
+from eggcrate.pipelines.submit.kubeflow_runs import run_state
+from eggcrate.pipelines.submit.states import Submission
 from eggcrate.retries import TRANSIENT, TransientError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from eggcrate.pipelines.compiled_file import CompiledPipeline
     from eggcrate.pipelines.submit.options import KubeflowOptions
+    from eggcrate.pipelines.submit.states import RunState
 
 NAME = "Kubeflow"
 TOKEN_VARIABLE = "EGGCRATE_KUBEFLOW_TOKEN"  # noqa: S105 - a name
@@ -42,22 +44,10 @@ COOKIE_VARIABLE = "EGGCRATE_KUBEFLOW_COOKIE"
 _RUN_PAGE = "/#/runs/details/"
 _OWN_LOG_IN = re.compile(r"\.googleusercontent\.com/?$")
 """Where kfp's client logs in by itself, with Google's credentials."""
-_INNER = ("root", "executor")
-"""Nodes of the workflow that are no task of the pipeline, beside ``…-driver``."""
 _HINTS = {
     401: f"the log-in is missing or has ended: set {TOKEN_VARIABLE} or {COOKIE_VARIABLE}",
     403: "your account may not do this in this namespace; look at namespace under [kubeflow]",
     404: "look at the address: it ends where the API's /apis/v2beta1 begins",
-}
-_STATES = {
-    "PENDING": State.PENDING,
-    "RUNNING": State.RUNNING,
-    "SUCCEEDED": State.SUCCEEDED,
-    "SKIPPED": State.SKIPPED,
-    "FAILED": State.FAILED,
-    "CANCELING": State.CANCELLING,
-    "CANCELED": State.CANCELLED,
-    "PAUSED": State.PAUSED,
 }
 
 
@@ -208,15 +198,7 @@ class Kubeflow:
             raise SubmitError(f"{doing} failed", why=str(error)) from error
 
     def _seen(self, run: Any) -> RunState:
-        page = self._page + str(run.run_id)
-        return RunState(
-            name=str(run.run_id),
-            page=page,
-            reference=page,
-            state=_STATES.get(run.state, State.PENDING),
-            error=run.error.message if run.error else "",
-            tasks=_tasks(run, page, self.options.namespace),
-        )
+        return run_state(run, self._page + str(run.run_id), self.options.namespace)
 
 
 def _greet(options: KubeflowOptions, token: str, cookie: str) -> None:
@@ -259,49 +241,6 @@ def address_of(reference: str) -> tuple[str, str]:
     """Host and run id of a run's page; both empty when it is none."""
     host, mark, run = reference.partition(_RUN_PAGE)
     return (host, run) if mark and run else ("", "")
-
-
-def _tasks(run: Any, page: str, namespace: str) -> tuple[TaskState, ...]:
-    """The pipeline's tasks among the workflow's nodes, with errors of the nodes inside them."""
-    details = (run.run_details.task_details if run.run_details else None) or []
-    by_id = {one.task_id: one for one in details}
-    shown = [one for one in details if _is_task(one, run)]
-    errors: dict[str, str] = {}
-    for one in details:
-        if not one.error or not one.error.message:
-            continue
-        owner = one
-        while owner and not _is_task(owner, run):
-            owner = by_id.get(owner.parent_task_id)
-        if owner:
-            errors.setdefault(owner.task_id, one.error.message)
-    return tuple(
-        TaskState(
-            key=one.task_id,
-            name=one.display_name,
-            state=_STATES.get(one.state, State.PENDING),
-            seconds=(one.end_time - one.start_time).total_seconds()
-            if one.start_time and one.end_time
-            else None,
-            error=errors.get(one.task_id, ""),
-            logs=_logs(one, details, namespace) or page,
-        )
-        for one in shown
-    )
-
-
-def _is_task(node: Any, run: Any) -> bool:
-    name = node.display_name or ""
-    whole = node.parent_task_id is None and name.startswith(str(run.display_name))
-    return not (name in _INNER or name.endswith("-driver") or whole)
-
-
-def _logs(task: Any, details: list[Any], namespace: str) -> str:
-    """The command that shows the log of a task's own container."""
-    inside = [one for one in details if one.parent_task_id == task.task_id]
-    pods = [one.pod_name for one in (task, *inside) if one.pod_name]
-    where = f" -n {namespace}" if namespace else ""
-    return f"kubectl logs {pods[-1]} -c main{where}" if pods else ""
 
 
 def _message(body: Any) -> str:

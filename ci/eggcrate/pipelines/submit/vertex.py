@@ -276,8 +276,14 @@ def run_state(job: Any) -> RunState:
         reference=job.name,
         state=_STATES.get(job.state.name.removeprefix("PIPELINE_STATE_"), State.PENDING),
         error=job.error.message,
-        tasks=tuple(_task(task, where["project"]) for task in leaves),
+        tasks=tuple(_task(task, where["project"]) for task in sorted(leaves, key=_order)),
     )
+
+
+def _order(task: Any) -> tuple[bool, float, str]:
+    """As they were started; the platform tells them in any order."""
+    started = task.start_time
+    return (not started, started.timestamp() if started else 0.0, task.task_name)
 
 
 def _task(task: Any, project: str) -> TaskState:
