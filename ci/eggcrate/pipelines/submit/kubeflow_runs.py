@@ -1,4 +1,4 @@
-"""Kubeflow's answer about a run, as a value: its workflow has more nodes than the pipeline tasks."""
+"""Kubeflow's answer about a run, as a value: a workflow has more nodes than its pipeline tasks."""
 
 from __future__ import annotations
 
