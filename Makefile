@@ -42,8 +42,12 @@ push: setup ## build what is not published yet and push it to the registry
 lock: setup ## lock environments with Poetry's resolver, moving no pin that need not move
 	@$(EGGCRATE) lock $(ARGS)
 
+.PHONY: setup-all
+setup-all: ## make .venv with the clients of Vertex AI too, which the tests need
+	@$(PYTHON) scripts/bootstrap.py --all
+
 .PHONY: test
-test: setup ## lint, type-check and test the tool itself, integration tests included
+test: setup-all ## lint, type-check and test the tool itself, integration tests included
 	@scripts/test.sh $(ARGS)
 
 .PHONY: lint

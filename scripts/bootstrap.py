@@ -1,5 +1,8 @@
 """Make ``.venv`` as the root ``poetry.lock`` says. Run by ``make setup`` with any Python 3.11+.
 
+``--all`` adds the clients that submit to Vertex AI, which the tests want and few people need. A
+``.venv`` with them serves without ``--all`` too, and one without them is added to.
+
 Standard library only, for it runs before anything is installed. Every file is checked against
 the lock's hash. pip downloads, so pip's configuration (index, mirror, certificate) is honoured.
 A stamp is written last: a ``.venv`` without it, or with another one, is made again.
@@ -30,6 +33,8 @@ LOCK = ROOT / "poetry.lock"
 STAMP = VENV / "eggcrate-setup.stamp"
 GROUPS = ("main", "dev")
 EXTRAS = ("lock", "pipelines")
+MORE = ("vertex",)
+"""With ``--all``: Google's clients, 130 MB beside 215."""
 
 
 class SetupError(Exception):
@@ -38,13 +43,18 @@ class SetupError(Exception):
 
 def main() -> int:
     """Make ``.venv`` unless it is there already."""
+    if unknown := set(sys.argv[1:]) - {"--all"}:
+        print(f"usage: bootstrap.py [--all]; unknown: {' '.join(unknown)}", file=sys.stderr)
+        return 2
+    whole = "--all" in sys.argv[1:]
     try:
-        stamp = expected_stamp()
-        if is_ready(stamp):
+        lean, full = expected_stamp(EXTRAS), expected_stamp(EXTRAS + MORE)
+        enough = (full,) if whole else (lean, full)
+        if is_ready(*enough):
             return 0
         with exclusive():
-            if not is_ready(stamp):
-                make(stamp)
+            if not is_ready(*enough):
+                make(full if whole else lean, whole, anew=not is_ready(lean))
     except SetupError as error:
         print(f"setup failed: {error}", file=sys.stderr)
         return 1
@@ -53,7 +63,7 @@ def main() -> int:
     return 0
 
 
-def expected_stamp() -> str:
+def expected_stamp(extras: tuple[str, ...] = EXTRAS) -> str:
     """A hash of all that decides what is in ``.venv``."""
     try:
         parts = [LOCK.read_bytes(), Path(__file__).read_bytes()]
@@ -61,13 +71,14 @@ def expected_stamp() -> str:
         raise SetupError(f"{error.filename} is missing; a checkout is not complete") from error
     minor = "{}.{}".format(*sys.version_info[:2])
     parts += [minor.encode(), str(ROOT).encode()]  # scripts hold absolute paths
+    parts += [extra.encode() for extra in extras]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def is_ready(stamp: str) -> bool:
+def is_ready(*stamps: str) -> bool:
     """Whether ``.venv`` was made to its end from the same input, and its Python still exists."""
     try:
-        return STAMP.read_text() == stamp and os.access(VENV / "bin" / "python", os.X_OK)
+        return STAMP.read_text() in stamps and os.access(VENV / "bin" / "python", os.X_OK)
     except OSError:
         return False
 
@@ -91,24 +102,27 @@ class exclusive:  # noqa: N801 - read as a verb; contextlib would cost the fast 
         os.close(self.descriptor)
 
 
-def make(stamp: str) -> None:
-    """Make ``.venv`` from nothing; the stamp comes last."""
+def make(stamp: str, whole: bool, *, anew: bool) -> None:
+    """Make ``.venv`` from nothing, or add to it; the stamp comes last."""
     import shutil  # noqa: PLC0415 - not needed when there is nothing to do
     import tempfile  # noqa: PLC0415
     import time  # noqa: PLC0415
 
     start = time.monotonic()
-    lines = list(requirements(LOCK.read_text(encoding="utf-8")))
-    say(f"setting up .venv: {len(lines)} locked packages, Python {sys.version.split()[0]} …")
+    extras = EXTRAS + MORE if whole else EXTRAS
+    lines = list(requirements(LOCK.read_text(encoding="utf-8"), extras))
+    doing = "setting up" if anew else f"adding {', '.join(MORE)} to"
+    say(f"{doing} .venv: {len(lines)} locked packages, Python {sys.version.split()[0]} …")
     STAMP.unlink(missing_ok=True)
-    if VENV.is_symlink():
-        VENV.unlink()
-    shutil.rmtree(VENV, ignore_errors=True)
-    pip = make_venv()
+    if anew:
+        if VENV.is_symlink():
+            VENV.unlink()
+        shutil.rmtree(VENV, ignore_errors=True)
+        make_venv()
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "requirements.txt")
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        install(pip, path)
+        install(pip_command(), path)
     add_ourselves()
     temporary = STAMP.with_suffix(".new")
     temporary.write_text(stamp)
@@ -116,7 +130,7 @@ def make(stamp: str) -> None:
     say(f"set up .venv in {time.monotonic() - start:.1f} s")
 
 
-def requirements(lock: str) -> Iterator[str]:
+def requirements(lock: str, extras: tuple[str, ...] = EXTRAS) -> Iterator[str]:
     """The lock as lines of a pip requirements file, one for each package wanted."""
     import tomllib  # noqa: PLC0415 - not needed when there is nothing to do
 
@@ -130,46 +144,58 @@ def requirements(lock: str) -> Iterator[str]:
             continue
         if "source" in package:
             raise SetupError(f"{LOCK}: {package['name']} is from a source pip cannot verify")
-        marker = combined_marker(package.get("markers", ""), groups)
+        marker = combined_marker(package.get("markers", ""), groups, extras)
         hashes = " ".join(f"--hash={file['hash']}" for file in package["files"])
         condition = f" ; {marker}" if marker else ""
         yield f"{package['name']}=={package['version']}{condition} {hashes}"
 
 
-def combined_marker(markers: str | dict[str, str], groups: list[str]) -> str:
+def combined_marker(
+    markers: str | dict[str, str], groups: list[str], extras: tuple[str, ...] = EXTRAS
+) -> str:
     """When a package is wanted by one of ``groups``; empty: always. Extras are decided here."""
     if isinstance(markers, str):
-        return with_extras(markers)
+        return with_extras(markers, extras)
     if any(group not in markers for group in groups):
         return ""
-    return " or ".join(f"({with_extras(markers[group])})" for group in groups)
+    return " or ".join(f"({with_extras(markers[group], extras)})" for group in groups)
 
 
-def with_extras(marker: str) -> str:
+def with_extras(marker: str, extras: tuple[str, ...] = EXTRAS) -> str:
     """The marker with each ``extra == "…"`` made true or false: pip installs a bare list."""
     import re  # noqa: PLC0415 - not needed when there is nothing to do
 
     def decided(match: re.Match[str]) -> str:
-        return f'python_version {">" if match[1] in EXTRAS else "<"} "3"'
+        return f'python_version {">" if match[1] in extras else "<"} "3"'
 
     return re.sub(r"""extra\s*==\s*["']([^"']+)["']""", decided, marker)
 
 
-def make_venv() -> list[str]:
-    """Make an empty ``.venv``; the command line that is pip for it."""
-    # The base interpreter: make may run in the very .venv that is to be replaced.
-    base = str(getattr(sys, "_base_executable", None) or sys.executable)
-    if has_module(base, "ensurepip"):
-        run([base, "-m", "venv", str(VENV)], "the virtual environment could not be made")
-        return [str(VENV / "bin" / "python"), "-m", "pip"]
-    if not has_module(base, "pip"):
-        raise SetupError(
-            f"{base} has neither ensurepip nor pip.\n"
-            "  next: apt-get install python3-venv (Debian, Ubuntu), or python3-pip"
-        )
-    command = [base, "-m", "venv", "--without-pip", str(VENV)]
+def make_venv() -> None:
+    """Make an empty ``.venv``, with pip in it where this Python can."""
+    base = base_python()
+    command = [base, "-m", "venv", str(VENV)]
+    if not has_module(base, "ensurepip"):
+        if not has_module(base, "pip"):
+            raise SetupError(
+                f"{base} has neither ensurepip nor pip.\n"
+                "  next: apt-get install python3-venv (Debian, Ubuntu), or python3-pip"
+            )
+        command.append("--without-pip")
     run(command, "the virtual environment could not be made")
-    return [base, "-m", "pip", "--python", str(VENV / "bin" / "python")]
+
+
+def pip_command() -> list[str]:
+    """The command line that is pip for ``.venv``."""
+    python = str(VENV / "bin" / "python")
+    if has_module(python, "pip"):
+        return [python, "-m", "pip"]
+    return [base_python(), "-m", "pip", "--python", python]
+
+
+def base_python() -> str:
+    """The interpreter under ours: make may run in the very .venv that is to be replaced."""
+    return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def has_module(python: str, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import ipaddress
 import shutil
 import socket
@@ -71,11 +72,27 @@ def _no_browser() -> str:
     return "" if find_browser() else f"no browser on this machine: none of {', '.join(BROWSERS)}"
 
 
+@functools.cache
+def _no_vertex() -> str:
+    names = ("google.cloud.aiplatform", "google.cloud.storage", "grpc", "cryptography")
+    missing = [name for name in names if not _is_installed(name)]
+    told = ", ".join(missing)
+    return f"not installed: {told}; run `make setup-all`" if missing else ""
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 _MISSING: dict[str, Callable[[], str]] = {
     "network": _no_network,
     "sandbox": _no_sandbox,
     "tools": _no_tools,
     "browser": _no_browser,
+    "vertex": _no_vertex,
 }
 
 

@@ -149,6 +149,10 @@ class CompileError(EggcrateError):
     """A component or pipeline that cannot be made into what KFP runs."""
 
 
+class SubmitError(EggcrateError):
+    """A run, schedule or file that a platform does not take, or does not have."""
+
+
 class TaskOutputError(EggcrateError):
     """A task that ended well, and did not give what it promises."""
 

@@ -32,19 +32,21 @@ class Checkout:
     path: Path
     env: dict[str, str]
 
-    def start(self, python: str = sys.executable, **env: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, python: str = sys.executable, **env: str
+    ) -> subprocess.Popen[str]:
         """Begin a set-up."""
         return subprocess.Popen(
-            [python, str(self.path / "scripts" / "bootstrap.py")],
+            [python, str(self.path / "scripts" / "bootstrap.py"), *arguments],
             env=self.env | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def setup(self, **env: str) -> tuple[int, str]:
+    def setup(self, *arguments: str, **env: str) -> tuple[int, str]:
         """Run a set-up to its end; its exit code and what it said."""
-        process = self.start(**env)
+        process = self.start(*arguments, **env)
         output, _ = process.communicate()
         return process.returncode, output
 
@@ -75,8 +77,9 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     (package.parent / "__init__.py").touch()
     (package / "__init__.py").write_text("def main():\n    print('it runs')\n    return 0\n")
     with package_index() as index:
-        served = index.add(make_wheel(tmp_path, "alpha"))
-        (path / "poetry.lock").write_text(lock_text(served))
+        served, more = (index.add(make_wheel(tmp_path, name)) for name in ("alpha", "beta"))
+        extra = "markers = 'extra == \"vertex\"'\n"
+        (path / "poetry.lock").write_text(lock_text(served) + lock_text(more, markers=extra))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
         env = kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url}
         yield Checkout(path=path, env=env)
@@ -94,6 +97,44 @@ def test_from_nothing_then_nothing_to_do(checkout: Checkout) -> None:
     assert (checkout.path / ".venv").stat().st_mtime_ns == before
 
 
+def test_a_lean_one_is_added_to_and_a_whole_one_serves_as_both(checkout: Checkout) -> None:
+    """``--all`` adds what is missing; a lean set-up afterwards has nothing to do."""
+    assert checkout.setup()[0] == 0
+    site = next((checkout.path / ".venv" / "lib").glob("python3.*")) / "site-packages"
+    assert not list(site.glob("beta*"))
+    kept = checkout.path / ".venv" / "kept"
+    kept.touch()
+    code, output = checkout.setup("--all")
+    assert code == 0, output
+    assert "adding vertex to .venv" in output
+    assert checkout.run("python", "-c", "import alpha, beta; print(beta.__version__)") == "1.0\n"
+    assert kept.exists()
+    assert checkout.setup("--all") == (0, "")
+    assert checkout.setup() == (0, "")
+    assert list(site.glob("beta*"))
+
+
+def test_killed_while_it_was_added_to(checkout: Checkout) -> None:
+    """What is half added to is not trusted, and made anew."""
+    assert checkout.setup()[0] == 0
+    process = checkout.start("--all")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.communicate()
+    code, output = checkout.setup("--all")
+    assert code == 0, output
+    assert "setting up .venv" in output
+    assert checkout.run("python", "-c", "import alpha, beta; print(beta.__version__)") == "1.0\n"
+
+
+def test_another_argument_is_a_mistake(checkout: Checkout) -> None:
+    """It is not taken for a whole set-up, nor for a lean one."""
+    code, output = checkout.setup("--al")
+    assert (code, "unknown: --al" in output) == (2, True)
+    assert not (checkout.path / ".venv").exists()
+
+
 def test_repairs(checkout: Checkout) -> None:
     """A half-made ``.venv`` is made again, and nothing of it is left."""
     venv = checkout.path / ".venv"
@@ -108,13 +149,16 @@ def test_repairs(checkout: Checkout) -> None:
 def test_when_it_is_ready(checkout: Checkout) -> None:
     """Only the same lock, place and interpreter that still exists need no work."""
     ours = runpy.run_path(str(checkout.path / "scripts" / "bootstrap.py"), run_name="bootstrap")
-    stamp = ours["expected_stamp"]()
+    stamp, whole = ours["expected_stamp"](), ours["expected_stamp"](("lock", "pipelines", "vertex"))
+    assert stamp != whole
     python = checkout.path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
     assert not ours["is_ready"](stamp)
     ours["STAMP"].write_text(stamp)
     assert ours["is_ready"](stamp)
+    assert ours["is_ready"](whole, stamp)
+    assert not ours["is_ready"](whole)
     python.unlink()
     python.symlink_to("/nonexistent/python3")
     assert not ours["is_ready"](stamp)

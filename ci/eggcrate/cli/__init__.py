@@ -47,6 +47,9 @@ _VERBS = {
     "matrix": "prove every component in every compatible image",
     "setup-git": "let git merge locks by what they mean",
     "merge-lock": "merge three versions of a lock (git runs it)",
+    "follow": "watch a run on Vertex AI or Kubeflow, or cancel it",
+    "schedule": "have Vertex AI run a compiled pipeline again and again",
+    "upload": "put a compiled pipeline into a bucket or a registry of pipelines",
     "doctor": "show settings, their origin, and this machine",
 }
 """Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""
