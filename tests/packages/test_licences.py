@@ -26,8 +26,10 @@ PERMISSIVE = ("MIT", "BSD-*", "Apache-2.0")
         ("License-Expression: MIT OR Apache-2.0\nLicense: other", "MIT OR Apache-2.0"),
         ("Classifier: License :: OSI Approved :: MIT License", "MIT"),
         (
-            "Classifier: License :: OSI Approved :: Apache Software License\n"
-            "Classifier: License :: OSI Approved :: BSD License",
+            (
+                "Classifier: License :: OSI Approved :: Apache Software License\n"
+                "Classifier: License :: OSI Approved :: BSD License"
+            ),
             "Apache-2.0 OR BSD-3-Clause",
         ),
         ("Classifier: License :: Other/Proprietary License", "Other-Proprietary-License"),
