@@ -36,6 +36,7 @@ _VERBS = {
     "build": "build images into the local store, and publish them",
     "promote": "move the tag stable to the images that the locks name now",
     "matrix": "prove every component in every compatible image",
+    "compile": "compile pipelines into what KFP's backends run",
     "doctor": "show settings, their origin, and this machine",
 }
 """Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""
