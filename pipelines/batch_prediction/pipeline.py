@@ -1,8 +1,7 @@
 """Predict for a table with a model that the training pipeline made."""
 
-from kfp import dsl
-
 from components.predict.component import predict
+from kfp import dsl
 
 
 @dsl.pipeline(description="Predict for every row of a table")

@@ -1,14 +1,13 @@
 """Train a model on a table and judge it; each step in an environment of its own."""
 
-from kfp import dsl
-
 from components.evaluate_model.component import evaluate_model
 from components.prepare_data.component import prepare_data
 from components.train_model.component import train_model
+from kfp import dsl
 
 
 @dsl.pipeline(description="Split a table, train a model on one part, judge it by the other")
-def training(
+def training(  # noqa: PLR0917 - KFP passes them by name
     source: str,
     target: str,
     flavour: str = "xgboost",

@@ -38,25 +38,19 @@ class Component(PythonComponent):  # type: ignore[misc] # kfp has no types
         )
         made = dsl.component(function, base_image=self.choice.image, target_image=self.choice.image)
         super().__init__(component_spec=made.component_spec, python_func=function)
-        if taken := sorted(set(made.component_spec.inputs or {}) & set(_OURS)):
-            raise CompileError(
-                f"{function.__module__}.{function.__name__} has an input named {taken[0]}",
-                why=f"where a pipeline calls it, {taken[0]} chooses how it is run",
-                hint="name the input otherwise",
-            )
 
-    def __call__(
-        self, *args: Any, environment: str = "", share: Share | str = "", **inputs: Any
-    ) -> PipelineTask:
+    def __call__(self, *args: Any, **inputs: Any) -> PipelineTask:
         """Make a task of it in a pipeline.
 
         Args:
             args: none: KFP takes inputs by name.
-            environment: where it runs; the component's default when empty.
-            share: how the code of helpers gets there; the component's own way when empty.
-            inputs: the component's.
+            inputs: the component's; and, unless it has inputs of these names, ``environment``:
+                where it runs, the component's default without; and ``share``: how the code of
+                helpers gets there, the component's own way without.
         """
-        choice = self.choice.where(environment=environment, share=share)
+        own = self.component_spec.inputs or {}
+        chosen = {name: "" if name in own else inputs.pop(name, "") for name in _OURS}
+        choice = self.choice.where(**chosen)
         made = copy.copy(self)
         made.component_spec = copy.deepcopy(self.component_spec)
         made.component_spec.implementation.container.image = choice.image
