@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import importlib
 import importlib.machinery
+import itertools
 import json
 import os
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +91,9 @@ def capture(root: Path, module: str, function: str) -> bytes:
         CompileError: its module cannot be imported here, or something in it cannot be pickled.
     """
     _Finder.root = str(root)
+    numbers = itertools.count()
+    # cloudpickle gives each class a random identity: another pickle of the same code each time.
+    uuid.uuid4 = lambda: uuid.uuid5(uuid.NAMESPACE_OID, f"{module}.{function} {next(numbers)}")
     sys.path.insert(0, str(root))
     sys.meta_path.insert(0, _Finder)
     where = f"{module}.{function} cannot be pickled"
