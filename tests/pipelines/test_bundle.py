@@ -18,6 +18,7 @@ from eggcrate.pipelines.bundle import (
     VERTEX,
     boot_program,
     check_size,
+    import_of,
     make_bundle,
     unpack,
 )
@@ -39,8 +40,8 @@ def test_the_same_files_make_the_same_bytes(files: dict[str, bytes], seed: int) 
     """Whatever order they come in; and every byte of them is in the command."""
     items = list(files.items())
     random.Random(seed).shuffle(items)  # noqa: S311 - no secret
-    first = make_bundle(files, module="a.b", function="c")
-    again = make_bundle(dict(items), module="a.b", function="c")
+    first = make_bundle(files, task=import_of("a.b", "c"))
+    again = make_bundle(dict(items), task=import_of("a.b", "c"))
     assert first.command == again.command
     inside = unpack(first.command)
     assert {name: inside[name] for name in files} == files
@@ -86,28 +87,27 @@ def test_a_command_survives_kubernetes_and_kfp(repo: Repo) -> None:
     repo.component("it", {"component.py": "from eggcrate import component\n" + IT})
     command = repo.compiled("it").bundle.command
     assert not any("$(" in part or "{{" in part for part in command)
-    large = make_bundle({"a.py": os.urandom(300_000)}, module="a", function="b").command
+    large = make_bundle({"a.py": os.urandom(300_000)}, task=import_of("a", "b")).command
     assert int(large[3]) == len(large) - 5 > 3
     assert max(map(len, large)) < 131_071
 
 
 def test_damaged_code_is_not_run() -> None:
     """The hash in the command is checked before anything is unpacked."""
-    command = list(make_bundle(CODE, module="here", function="it").command)
+    command = list(make_bundle(CODE, task=import_of("here", "it")).command)
     command[5] = command[5][:100] + ("A" if command[5][100] != "A" else "B") + command[5][101:]
     done = subprocess.run(
         [sys.executable, *command[1:]], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr == "eggcrate: the code in this container's command is damaged\n"
+    assert done.stderr == "eggcrate: the code of this task is not what it was compiled with\n"
 
 
 def test_a_bundle_too_large_names_the_largest_files() -> None:
     """And the ways out; Vertex takes what Kubeflow does not."""
     bundle = make_bundle(
         {**CODE, "big.py": os.urandom(90_000), "middle.py": os.urandom(9_000)},
-        module="here",
-        function="it",
+        task=import_of("here", "it"),
     )
     check_size(bundle, VERTEX, concerning="it")
     with pytest.raises(CompileError) as told:
@@ -122,7 +122,7 @@ def test_a_bundle_too_large_names_the_largest_files() -> None:
 def test_names_that_kfp_needs_are_not_taken_over(path: str) -> None:
     """A folder of the repository named like KFP's would hide it where the component runs."""
     with pytest.raises(CompileError, match="cannot travel"):
-        make_bundle({path: b""}, module="a", function="b")
+        make_bundle({path: b""}, task=import_of("a", "b"))
 
 
 def test_the_boot_program_is_plain_python_of_old() -> None:

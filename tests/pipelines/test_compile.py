@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eggcrate.errors import CompileError
-from eggcrate.pipelines.compile import Compiled, Place, compile_components, placed
+from eggcrate.pipelines.compile import Compiled, compile_components
 from eggcrate.repo.monorepo import read_monorepo
 
 if TYPE_CHECKING:
@@ -152,22 +151,16 @@ def test_kfp_reads_what_is_compiled_and_compiles_it_into_a_pipeline(
 ) -> None:
     """Its own loader and compiler take the placed specification, image and command unchanged."""
     repo.component("hello", {"component.py": HELLO})
-    spec = placed(repo.compiled("hello"), Place(environment="small", image=IMAGE))
+    compiled = repo.compiled("hello")
+    spec: dict[str, Any] = json.loads(json.dumps(compiled.interface.spec))
+    container = spec["deploymentSpec"]["executors"]["exec-hello"]["container"]
+    container |= {"image": IMAGE, "command": list(compiled.bundle.command)}
     inputs, outputs, around = by_kfp(LOADS, spec)
     assert (inputs, outputs) == (["name", "times"], ["Output"])
     [executor] = around["deploymentSpec"]["executors"].values()
     assert executor == spec["deploymentSpec"]["executors"]["exec-hello"]
     assert executor["container"]["image"] == IMAGE
     assert executor["container"]["command"][:2] == ["/opt/env/bin/python", "-c"]
-
-
-def test_an_environment_that_does_not_fit_is_refused(repo: Repo) -> None:
-    """At compile time, with the requirement that fails."""
-    repo.component("hello", {"component.py": HELLO})
-    place = Place(environment="small", image=IMAGE, unfit="needs pandas>=2, has 1.5")
-    with pytest.raises(CompileError, match="hello cannot run in environment small") as told:
-        placed(repo.compiled("hello"), place)
-    assert "needs pandas>=2, has 1.5" in str(told.value)
 
 
 MARK = "from eggcrate import component\n\n\n@component\n"

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eggcrate.pipelines.bundle import make_bundle
+from eggcrate.pipelines.bundle import import_of, make_bundle
 from eggcrate.pipelines.executor import runtime_files
 from eggcrate.repo.closure import closure
 from eggcrate.repo.monorepo import read_monorepo
@@ -129,7 +129,7 @@ def where_it_runs(repo: Repo, folder: Path) -> Any:
     component = read_monorepo(repo.root).components["it"]
     found = closure(component, repo.root)
     files = {path: (repo.root / path).read_bytes() for path in (*found.modules, *found.data)}
-    bundle = make_bundle(files, module="components.it.component", function="it")
+    bundle = make_bundle(files, task=import_of("components.it.component", "it"))
     output = folder / "executor_output.json"
     told = json.dumps({"inputs": {}, "outputs": {"outputFile": str(output)}})
     argv = [sys.executable, "-S", *bundle.command[1:], "--executor_input", told]

@@ -33,7 +33,7 @@ _MARK = b'{"imageLayoutVersion":"1.0.0"}'
 _BLOBS = "blobs/sha256"
 _CHUNK = 1 << 20
 # A name without a registry would be looked for at Docker's own hub when it is not there.
-_LOCAL = "localhost/eggcrate"
+LOCAL = "localhost/eggcrate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +244,7 @@ def name_in_daemon(result: BuildResult, remote: Remote | None) -> str:
     """What ``docker run`` knows a loaded image by: as it is, or would be, published."""
     tag = tag_of(result.key)
     if remote is None:
-        return f"{_LOCAL}/{result.environment}:{tag}"
+        return f"{LOCAL}/{result.environment}:{tag}"
     return remote.image(result.environment, tag)
 
 

@@ -20,6 +20,8 @@ PLATFORM = "dev.eggcrate.platform"
 PYTHON = "dev.eggcrate.python"
 UNITS = "dev.eggcrate.units"
 DIFF_ID = "dev.eggcrate.diff-id"
+CODE = "dev.eggcrate.code"
+"""Hash of the code that is baked into an image, see :mod:`eggcrate.build.bake`."""
 OWNER = "dev.eggcrate.owner"
 SUPPORTED_UNTIL = "dev.eggcrate.supported-until"
 CREATED = "1980-01-01T00:00:00Z"
@@ -90,6 +92,11 @@ def manifest(recipe: Recipe, layers: Sequence[Layer], configuration: bytes) -> o
         layers=tuple(_descriptor(layer) for layer in layers),
         annotations=about(recipe),
     )
+
+
+def code_tag(code: str) -> str:
+    """The immutable tag of an image with this code in it."""
+    return f"code-{code[:32]}"
 
 
 def _descriptor(layer: Layer) -> oci.Descriptor:

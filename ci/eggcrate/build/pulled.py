@@ -47,7 +47,9 @@ def pull(
         store.add_blob_file(remote.fetch_blob(name, blob, cache), blob.digest, blob.size)
 
     remote.each(fetch, missing)
-    return store.put_manifest(f"{name}.{tag_of(key)}", content, platform=platform)
+    code = parsed.annotations.get(image.CODE)
+    tag = image.code_tag(code) if code else tag_of(key)
+    return store.put_manifest(f"{name}.{tag}", content, platform=platform)
 
 
 def read_image(

@@ -50,6 +50,7 @@ _VERBS = {
     "follow": "watch a run on Vertex AI or Kubeflow, or cancel it",
     "schedule": "have Vertex AI run a compiled pipeline again and again",
     "upload": "put a compiled pipeline into a bucket or a registry of pipelines",
+    "compile": "compile pipelines into what KFP's backends run",
     "doctor": "show settings, their origin, and this machine",
 }
 """Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""

@@ -55,9 +55,10 @@ VERSION = 2
 JUDGES = (
     *(f"matrix.{name}" for name in ("example_file", "example_task", "examples", "expectations")),
     *(f"matrix.{name}" for name in ("judge", "proofs", "run")),
-    *(f"pipelines.{name}" for name in ("absent", "authoring", "boot", "bundle", "compile")),
-    *(f"pipelines.{name}" for name in ("executor", "inside", "kfp_component", "launch")),
-    *(f"pipelines.{name}" for name in ("outputs", "run", "worker")),
+    *(f"pipelines.{name}" for name in ("absent", "authoring", "boot", "bundle", "code")),
+    *(f"pipelines.{name}" for name in ("compile", "executor", "inside", "kfp_component")),
+    *(f"pipelines.{name}" for name in ("launch", "open_task", "outputs", "reading", "run")),
+    "pipelines.worker",
 )
 """Modules that decide what an example runs, and what its ending means."""
 _TOLD = 20_000

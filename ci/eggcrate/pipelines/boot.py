@@ -1,8 +1,9 @@
-"""The first thing a component's container runs: unpack the code that came in the command.
+"""The first thing a component's container runs: find its code, then run KFP's executor on it.
 
 Passed as text to ``python -c``, never imported: standard library only, any Python from 3.9, and
-no ``$(`` or ``{{``, which Kubernetes and KFP would take for theirs. Arguments: how many pieces,
-their SHA-256, the pieces (a zip, deflated, in Base64), then the executor's own arguments.
+no ``$(`` or ``{{``, which Kubernetes and KFP would take for theirs. Arguments: where the code is,
+its SHA-256, then the executor's own arguments. The code is a number of pieces (a zip, deflated, in
+Base64) that follow the hash, a mounted file with the same zip, or a folder of the image.
 """
 
 import sys
@@ -11,6 +12,7 @@ if sys.path[:1] == [""]:  # nothing is imported from wherever the container happ
     del sys.path[0]
 
 import base64
+import faulthandler
 import hashlib
 import io
 import os
@@ -20,14 +22,24 @@ import zlib
 
 
 def main() -> None:  # noqa: D103 - every byte travels
-    count, digest = int(sys.argv[1]), sys.argv[2]
-    packed = base64.b64decode("".join(sys.argv[3 : 3 + count]))
-    if hashlib.sha256(packed).hexdigest() != digest:
-        sys.exit("eggcrate: the code in this container's command is damaged")
-    folder = tempfile.mkdtemp(prefix="eggcrate-")
-    zipfile.ZipFile(io.BytesIO(zlib.decompress(packed))).extractall(folder)
+    source, digest = sys.argv[1:3]
+    seconds = os.environ.get("EGGCRATE_TIMEOUT")
+    if seconds:  # tells where each thread is, and ends the program with exit code 1
+        faulthandler.dump_traceback_later(float(seconds), exit=True)
+    rest, folder = 3, source
+    if not os.path.isdir(source):  # noqa: PTH112
+        if os.path.isabs(source):  # noqa: PTH117
+            with open(source, "rb") as file:  # noqa: PTH123
+                packed = file.read()
+        else:
+            rest = 3 + int(source)
+            packed = base64.b64decode("".join(sys.argv[3:rest]))
+        if hashlib.sha256(packed).hexdigest() != digest:
+            sys.exit("eggcrate: the code of this task is not what it was compiled with")
+        folder = tempfile.mkdtemp(prefix="eggcrate-")
+        zipfile.ZipFile(io.BytesIO(zlib.decompress(packed))).extractall(folder)
     task = os.path.join(folder, "eggcrate_task.py")  # noqa: PTH118
-    sys.argv[:] = [task, "--component_module_path", task] + sys.argv[3 + count :]  # noqa: RUF005
+    sys.argv[:] = [task, "--component_module_path", task] + sys.argv[rest:]  # noqa: RUF005
     sys.path.insert(0, folder)
     path = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = folder + os.pathsep + path if path else folder

@@ -65,27 +65,42 @@ class Bundle:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What a container runs; KFP's executor's arguments follow."""
+        """What a container runs that is given the code; KFP's executor's arguments follow."""
         text = base64.b64encode(self.packed).decode()
         pieces = [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
         return (PYTHON, "-c", boot_program(), str(len(pieces)), self.sha256, *pieces)
 
+    def command_with(self, path: str) -> tuple[str, ...]:
+        """What a container runs that finds the code: the packed file, or a folder of all files.
 
-def make_bundle(files: Mapping[str, bytes], *, module: str, function: str) -> Bundle:
-    """Pack a component's files, what they need at run time, and the task that names the function.
+        Args:
+            path: absolute, in the container.
+        """
+        return (PYTHON, "-c", boot_program(), path, self.sha256)
+
+
+def import_of(module: str, function: str) -> str:
+    """The text of a task that imports a component's function."""
+    return f"from {module} import {function}  # noqa: F401\n"
+
+
+def make_bundle(
+    files: Mapping[str, bytes], *, task: str, ours: Mapping[str, bytes] | None = None
+) -> Bundle:
+    """Pack a component's files, what they need at run time, and the task that KFP imports.
 
     The same files make the same bytes, on any machine.
 
     Args:
         files: of the component, by path from where they are imported.
-        module: dotted name of the function's module.
-        function: its name.
+        task: text of the module that has the component's function, such as
+            :func:`import_of` gives.
+        ours: modules of Eggcrate's that the task imports.
 
     Raises:
         CompileError: a file of the component stands where one of KFP's or ours has to.
     """
-    task = f"from {module} import {function}  # noqa: F401\n"
-    whole = {**dict(runtime_files()), TASK: task.encode()}
+    whole = {**dict(runtime_files()), **(ours or {}), TASK: task.encode()}
     tops = {path.partition("/")[0] for path in whole} | {"eggcrate"}
     for path in files:
         if path.partition("/")[0] in tops:
@@ -100,19 +115,27 @@ def make_bundle(files: Mapping[str, bytes], *, module: str, function: str) -> Bu
     return Bundle(files=whole, packed=bytes(packed), sha256=digest)
 
 
-def check_size(bundle: Bundle, budget: Budget, *, concerning: str, extra: int = 0) -> None:
+def check_size(
+    bundle: Bundle,
+    budget: Budget,
+    *,
+    concerning: str,
+    command: Sequence[str] | None = None,
+    extra: int = 0,
+) -> None:
     """Refuse a bundle that a backend would not take.
 
     Args:
         bundle: to be judged.
         budget: the backend's.
         concerning: the component, for the message.
+        command: the container's, when the bundle does not travel in it whole.
         extra: bytes of the container beside the command.
 
     Raises:
         CompileError: it is too large; the message lists the largest files and the ways out.
     """
-    size = sum(len(part) + 4 for part in bundle.command) + extra
+    size = sum(len(part) + 4 for part in command or bundle.command) + extra
     if size <= budget.size:
         return
     sizes = {
@@ -125,7 +148,8 @@ def check_size(bundle: Bundle, budget: Budget, *, concerning: str, extra: int = 
         f"{human_size(budget.size)} in a container's command",
         why=f"the largest of {len(sizes)} files, packed:\n{table}",
         hint="import less (a large module may need one function of another), read data from an "
-        "artifact instead of `data`, or put stable modules into a package of the environment",
+        'artifact instead of `data`, or share code another way: share="image", "package" or '
+        '"config-map" (docs/how-to-share-code.md)',
     )
 
 

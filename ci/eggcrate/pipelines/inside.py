@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def component(function: Any = None, /) -> Any:
+def component(function: Any = None, /, **_: Any) -> Any:
     """Leave a component's function as it is: here it runs, it is not compiled.
 
     ``python_func``, by which tests call a KFP component's function, works here too.

@@ -9,12 +9,13 @@ from eggcrate.errors import ConfigError
 from eggcrate.repo.document import Table
 from eggcrate.repo.environments import requirements, requires_python
 from eggcrate.repo.quantities import parse_size
+from eggcrate.repo.task_settings import read_task_settings
 from eggcrate.repo.values import Component
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KEYS = ("environment", "data", "memory", "timeout", "network", "retries", "env")
+_KEYS = ("environment", "data", "memory", "timeout", "network", "retries", "env", "task")
 _MOST_RETRIES = 10
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = re.compile(r"EGGCRATE_.*|PYTHON(PATH|HOME|DONTWRITEBYTECODE)|LD_.*|_KFP_RUNTIME")
@@ -60,6 +61,7 @@ def read_component(path: Path) -> Component:
         network=ours.boolean("network", default=False),
         retries=_retries(ours),
         env=_variables(ours),
+        task=read_task_settings(ours),
     )
 
 

@@ -22,6 +22,8 @@ _DEFAULTS = {
     "cache": "",
     "store": ".eggcrate/store",
     "registry": "",
+    "volume": "",
+    "wheel": "",
 }
 _RUNTIMES = ("auto", "sandbox", "docker")
 
@@ -54,6 +56,10 @@ class Settings:
     registry: str
     """Where images are published, such as ``REGION-docker.pkg.dev/PROJECT/REPOSITORY``; empty:
     nowhere, the store stands in for it."""
+    volume: str
+    """PersistentVolumeClaim that holds helper code; see ``docs/how-to-share-code.md``."""
+    wheel: str
+    """``URL#sha256=...`` of the wheel of helper code."""
     origins: tuple[Setting, ...]
 
     @property
@@ -94,6 +100,8 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         cache=(root / found["cache"].value).resolve(),
         store=(root / found["store"].value).resolve(),
         registry=found["registry"].value,
+        volume=found["volume"].value,
+        wheel=found["wheel"].value,
         origins=tuple(found.values()),
     )
 

@@ -82,6 +82,29 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """What a pipeline's task of a component asks its backend for; ``[tool.eggcrate.task]``.
+
+    A pipeline overrides each of them with KFP's own methods of tasks.
+    """
+
+    cpu: str = ""
+    """Processors, in Kubernetes' words: ``2`` or ``500m``; empty: the backend's default."""
+    memory: str = ""
+    """Memory, in Kubernetes' words: ``4Gi``."""
+    accelerator: str = ""
+    """Kind of accelerator, in the backend's words: ``NVIDIA_TESLA_T4``, ``nvidia.com/gpu``."""
+    accelerators: int = 1
+    """How many of them."""
+    retries: int = 0
+    """How often the backend tries a task again that failed."""
+    timeout: float | None = None
+    """Seconds after which a task ends itself, with where it was."""
+    cache: bool = True
+    """Whether the backend may use an earlier task's outputs."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Component:
     """One pipeline step: ``components/<name>/``, its code, what it needs, its tests."""
 
@@ -106,6 +129,8 @@ class Component:
     """How often a cell that failed is tried again; when it then passes it is flaky."""
     env: dict[str, str] = field(default_factory=dict)
     """Environment variables of its cells."""
+    task: TaskSettings = field(default_factory=TaskSettings)
+    """What its tasks in pipelines ask for."""
 
     @property
     def tests_path(self) -> Path:

@@ -1,0 +1,95 @@
+"""A pipeline's parameters from its configuration and the command line, each checked."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from eggcrate.errors import CompileError, UsageError
+from eggcrate.pipelines.launch import misfit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eggcrate.pipelines.compiled_file import CompiledPipeline
+    from eggcrate.repo.pipelines import Config, Value
+
+
+def check_config(pipeline: CompiledPipeline, config: Config) -> None:
+    """Require that every project's values, in every stage, are what the pipeline takes.
+
+    Raises:
+        ConfigError: a value is of no parameter, or of another type; names file and line.
+        CompileError: a parameter without a default has no value.
+    """
+    for project in config.projects or ("",):
+        for stage in ("", *config.stages):
+            chosen_parameters(pipeline, config.values(project, stage), project=project)
+
+
+def chosen_parameters(
+    pipeline: CompiledPipeline, values: Mapping[str, Value], *, project: str = ""
+) -> dict[str, Any]:
+    """The values that a run is given.
+
+    Args:
+        pipeline: what it runs.
+        values: of the configuration.
+        project: for the message; empty when there is none.
+
+    Raises:
+        ConfigError: a value is of no parameter, or of another type; names file and line.
+        CompileError: a parameter without a default has no value.
+    """
+    known = pipeline.parameters
+    for name, item in values.items():
+        if name not in known:
+            raise item.error(
+                name, f"is not a parameter of {pipeline.name}", hint=_nearest(name, known)
+            )
+        if words := misfit(known[name].get("parameterType", ""), item.value):
+            raise item.error(name, f"must be {words}, not {item.value!r}")
+    missing = [
+        name
+        for name, told in known.items()
+        if name not in values and "defaultValue" not in told and not told.get("isOptional")
+    ]
+    if missing and (values or project):
+        raise CompileError(
+            f"{pipeline.name}: {', '.join(missing)} {'has' if len(missing) == 1 else 'have'} "
+            "no value" + (f" in project {project}" if project else ""),
+            hint="set it under [parameters] in the pipeline's config.toml"
+            + (f", or under [projects.{project}.parameters]" if project else ""),
+        )
+    return {name: item.value for name, item in values.items()}
+
+
+def parse_assignments(pipeline: CompiledPipeline, texts: Sequence[str]) -> dict[str, Any]:
+    """Values of ``NAME=VALUE``: text as it is, anything else as JSON.
+
+    Raises:
+        UsageError: there is no such parameter, or the value is not of its type.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        told = pipeline.parameters.get(name)
+        if not mark or told is None:
+            raise UsageError(
+                f"{text!r} sets no parameter of {pipeline.name}",
+                hint=_nearest(name, pipeline.parameters),
+            )
+        kind = told.get("parameterType", "")
+        try:
+            found[name] = value if kind == "STRING" else json.loads(value)
+        except ValueError:
+            found[name] = value
+        if words := misfit(kind, found[name]):
+            raise UsageError(f"the parameter {name} must be {words}, not {value!r}")
+    return found
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
