@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eggcrate.runtimes import docker, sandbox
-from eggcrate.runtimes.docker_daemon import connect
 from support.matrix import BASE, add_component, running, wait_until
 from support.repository import Package, Repository, make_repository
 
@@ -41,13 +40,14 @@ def copied(proven: Proven, folder: Path) -> Repository:
     return Repository(root=folder / "repo", cache=folder / "cache")
 
 
-def test_a_damaged_layer_is_told_as_broken(proven: Proven, tmp_path: Path) -> None:
+def test_a_damaged_layer_is_told_as_broken(
+    proven: Proven, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """It is found before anything of it is run; the next run makes it again."""
     repository = copied(proven, tmp_path)
     digest = repository.store.refs()["bare"].digest
-    if proven.runtime == "docker":
-        with connect() as client:
-            client.remove_image(docker._tag(digest), force=True)
+    if proven.runtime == "docker":  # a daemon that has a layer does not read it again
+        request.getfixturevalue("own_daemon")
     layer = max(repository.manifest(digest).layers, key=lambda item: item.size)
     path = repository.store.blob_path(layer.digest)
     content = bytearray(path.read_bytes())
