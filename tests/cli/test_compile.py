@@ -287,3 +287,13 @@ def test_what_is_written(repository: Repository) -> None:
     before = file.read_bytes()
     assert repository.run("compile").code == 0
     assert file.read_bytes() == before
+
+
+def test_a_run_says_where_and_what(repository: Repository) -> None:
+    """Without a platform, or a compiled pipeline, nothing is submitted: the next step is told."""
+    ran = repository.run("run", "counting")
+    assert ran.code == 2
+    assert "--vertex for Vertex AI" in ran.err
+    ran = repository.run("run", "counting", "--vertex")
+    assert ran.code == 1
+    assert "compile it first: eggcrate compile" in ran.err
