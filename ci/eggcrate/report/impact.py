@@ -23,7 +23,7 @@ MARKER = "<!-- eggcrate-impact -->"
 """By it the comment is found again that is to be replaced."""
 WHOLE = "`build/impact.json`"
 _MARKS = {Weight.STOP: "❌", Weight.LOOK: "⚠️", Weight.NOTE: "ℹ️"}  # noqa: RUF001 - a sign
-_DECISIONS, _ROWS = 14, 8
+_DECISIONS, _ROWS = 12, 7
 """Lines that are not folded."""
 _SENTENCE = 300
 _NONE = "–"  # noqa: RUF001 - a dash
@@ -96,7 +96,7 @@ def _summary(impact: Impact) -> str:
         for count, word in (
             (impact.proven, "proven"),
             (impact.failed, "not good"),
-            (impact.unproven, "not proven yet"),
+            (impact.unproven, f"not proven yet ({code('make test-matrix')} does)"),
         )
         if count
     ]
