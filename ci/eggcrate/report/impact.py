@@ -96,7 +96,7 @@ def _summary(impact: Impact) -> str:
         for count, word in (
             (impact.proven, "proven"),
             (impact.failed, "not good"),
-            (impact.unproven, f"not proven yet ({code('make test-matrix')} does)"),
+            (impact.unproven, f"not proven yet (run {code('make test-matrix')})"),
         )
         if count
     ]
