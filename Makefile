@@ -58,6 +58,10 @@ lint: setup ## ruff and mypy
 doctor: setup ## show settings, where each comes from, and what this machine can do
 	@$(EGGCRATE) doctor
 
+.PHONY: docs
+docs: setup ## write docs/commands.md from the commands' own help
+	@.venv/bin/python -m eggcrate.cli.reference
+
 .PHONY: bench
 bench: setup ## measure builds beside Docker, many environments, imports; ARGS='builds', 'scale', 'imports'
 	@.venv/bin/python scripts/bench.py $(ARGS)

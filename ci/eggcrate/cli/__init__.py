@@ -57,6 +57,11 @@ _VERBS = {
 """Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""
 
 
+def verb_names() -> tuple[str, ...]:
+    """All verbs, in the order of the help."""
+    return tuple(_VERBS)
+
+
 def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The command line, whole for the verb that ``argv`` asks for."""
     top = argparse.ArgumentParser(

@@ -35,7 +35,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Build the images of environments into the checkout's store, an OCI image "
         "layout. What is there already is not built again.",
     )
-    verb.add_argument("environments", nargs="*", metavar="ENV")
+    verb.add_argument("environments", nargs="*", metavar="ENV", help="environments to build")
     verb.add_argument("--all", action="store_true", help="every environment")
     verb.add_argument(
         "--changed",

@@ -40,7 +40,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "environment, NAME@TAG, or REVISION:NAME. One is compared with the working tree; none: "
         "what is published, or without a registry HEAD, is.",
     )
-    verb.add_argument("environment", metavar="ENV")
+    verb.add_argument("environment", metavar="ENV", help="the environment")
     verb.add_argument("states", nargs="*", metavar="A B", help="what is compared; see above")
     verb.add_argument("--platform", default="", metavar="OS/ARCH", help="default: ENV's first")
     add_registry(verb)

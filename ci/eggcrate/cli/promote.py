@@ -24,7 +24,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Move a tag of environments to the image that is published under the key of "
         "their locks as they are here. Nothing is built; what is not published is refused.",
     )
-    verb.add_argument("environments", nargs="*", metavar="ENV")
+    verb.add_argument("environments", nargs="*", metavar="ENV", help="environments to promote")
     verb.add_argument("--all", action="store_true", help="every environment")
     verb.add_argument("--tag", default=STABLE, metavar="TAG", help="default: stable")
     add_registry(verb)

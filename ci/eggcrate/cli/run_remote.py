@@ -53,7 +53,14 @@ def add_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--pipeline-root", metavar="URL", help="where artifacts are written")
     group.add_argument("--service-account", metavar="NAME", help="that tasks run as")
     group.add_argument("--network", metavar="NAME", help="projects/NUMBER/global/networks/NAME")
-    group.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", dest="labels")
+    group.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="labels",
+        help="of the run; repeatable",
+    )
     group.add_argument("--caching", choices=("on", "off"), help="for all tasks")
 
 

@@ -51,7 +51,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         ("delete", "have it no more; its runs stay"),
     ):
         one = what.add_parser(name, help=told)
-        one.add_argument("schedule", metavar="NAME_OR_ID")
+        one.add_argument("schedule", metavar="NAME_OR_ID", help="as list shows it")
         _add_common(one)
     _add_common(what.add_parser("list", help="show all of them"), changes=False)
     verb.set_defaults(run=run)

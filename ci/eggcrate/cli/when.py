@@ -29,7 +29,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="The commits of this branch by which environments got a version of a package, "
         "and lost it again. VERSION is such as 2.0 (every 2.0), 2.0.1 or '>=2'.",
     )
-    verb.add_argument("words", nargs="+", metavar="[ENV] PACKAGE VERSION")
+    verb.add_argument("words", nargs="+", metavar="[ENV] PACKAGE VERSION", help="see above")
     verb.add_argument("--json", action="store_true", help="print eggcrate.when/1")
     verb.set_defaults(run=run)
 

@@ -1,0 +1,103 @@
+"""What documentation names exists: commands and their options, make targets, pages."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from eggcrate.cli import parser, verb_names
+from eggcrate.cli.reference import FILE, commands_page
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+_CODE = re.compile(r"`([^`\n]+)`")
+_COMMAND = re.compile(r"(?:^|\$ |- run: |&& |\(|- )((?:\.venv/bin/)?eggcrate|make) ([^#;&|)]*)")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+_STANDS_FOR = re.compile(r"[…\[\]|]|\\")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def commands(text: str) -> list[list[str]]:
+    """Every call of eggcrate or make in a page, as words; patterns such as ``ENV …`` are none."""
+    found = []
+    in_block = False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            in_block = not in_block
+            continue
+        for piece in [line] if in_block else _CODE.findall(line):
+            for match in _COMMAND.finditer(piece):
+                if not _STANDS_FOR.search(match[0]):
+                    with contextlib.suppress(ValueError):
+                        found.append([Path(match[1]).name, *shlex.split(match[2])])
+    return found
+
+
+def test_the_page_of_commands_is_what_the_commands_say() -> None:
+    """docs/commands.md is never older than the help: `make docs` writes it."""
+    assert (ROOT / FILE).read_text() == commands_page(), "run: make docs"
+
+
+def test_every_verb_has_help_for_every_argument() -> None:
+    """Nobody must guess what an option does."""
+    lines = commands_page().splitlines()
+    assert [line for line in lines if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+@each_page
+def test_commands_parse(page: Path) -> None:
+    """Each command in a page is one that this version understands, with these options."""
+    wrong = []
+    for name, *words in commands(page.read_text()):
+        if name != "eggcrate" or words[1:] == [] or words[0] not in verb_names():
+            continue  # a verb alone is a name in a sentence
+        words = words[: words.index("--")] if "--" in words else words
+        told = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+                parser(words).parse_args(words)
+        except SystemExit as stop:
+            if stop.code:
+                wrong.append(f"{' '.join(words)}: {told.getvalue().strip().splitlines()[-1]}")
+    assert wrong == []
+
+
+@each_page
+def test_verbs_and_targets_exist(page: Path) -> None:
+    """No page names a verb or a make target that is not there."""
+    targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
+    known = {"eggcrate": set(verb_names()), "make": targets}
+    named = [words[:2] for words in commands(page.read_text()) if len(words) > 1]
+    unknown = [
+        " ".join(words)
+        for words in named
+        if not words[1].startswith("-") and words[1] not in known[words[0]]
+    ]
+    assert unknown == []
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """Links to files of the repository, and to headings in them, are right."""
+    broken = []
+    for link in _LINK.findall(page.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        if not target.exists() or (anchor and anchor not in headings(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page, as forges make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
