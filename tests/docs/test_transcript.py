@@ -77,7 +77,9 @@ def test_words_and_order_are_held(shown: list[str], actual: list[str], missing: 
 def test_a_command_must_end_as_the_page_shows(tmp_path: Path) -> None:
     """An error that the page does not show, or does not come, fails the test."""
     page = tmp_path / "page.md"
-    page.write_text("```console\n$ false\n$ true\nerror: no\n$ echo error: yes; false\nerror: yes\n```")
+    page.write_text(
+        "```console\n$ false\n$ true\nerror: no\n$ echo error: yes; false\nerror: yes\n```"
+    )
     silent, promised, right = read_steps(page)
     with pytest.raises(AssertionError, match="exit code 1"):
         run_step(silent, tmp_path, os.environ)

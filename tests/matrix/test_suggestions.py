@@ -215,7 +215,7 @@ def test_what_no_component_imports_is_told_with_its_size() -> None:
     assert found.sentence == "roomy: no component that fits it imports torch"
     assert "sympy would go too" in found.evidence
     assert found.size == 906
-    assert found.command == "eggcrate lock roomy && eggcrate matrix --environment roomy"
+    assert found.command == "eggcrate remove roomy torch && eggcrate matrix --environment roomy"
 
 
 def test_nothing_is_unused_unless_everything_is_known() -> None:
@@ -286,7 +286,7 @@ def test_the_most_valuable_comes_first() -> None:
     assert lines[0] == "suggestions:"
     assert lines[-1] == f"  and {MOST} more: build/matrix/summary.md"
     assert as_json(found)[0]["kind"] == "unused"
-    assert "Prove it with: eggcrate lock large" in sentences(found)[0]
+    assert "Prove it with: eggcrate remove large torch" in sentences(found)[0]
     assert text(()) == ""
 
 

@@ -32,9 +32,10 @@ def component_impacts(
     found = []
     for name in sorted({*before.components, *matrix.everyone}):
         files = _files(name, matrix, before)
+        fate = _fate(name, matrix, before, files)
         told = ComponentImpact(
             name=name,
-            fate=_fate(name, matrix, before, files),
+            fate=fate,
             files=files,
             lost=tuple(
                 LostCell(cell=cell, reason=_reason(cell, matrix))
@@ -48,7 +49,11 @@ def component_impacts(
             ),
             results=tuple(
                 sorted(
-                    (one for one in results if one.cell.component == name),
+                    (
+                        one
+                        for one in results
+                        if one.cell.component == name and _concerns(one, fate, touched)
+                    ),
                     key=lambda one: one.cell,
                 )
             ),
@@ -58,6 +63,12 @@ def component_impacts(
         if told.fate is not Fate.AFFECTED or told.lost or told.gained or affected or bad:
             found.append(told)
     return tuple(found)
+
+
+def _concerns(one: CellResult, fate: Fate, touched: frozenset[str]) -> bool:
+    """Whether a change has to do with a cell: its code or its environment, or it is not good."""
+    place = one.cell.environment.partition("@")[0]  # what is published stands beside what is new
+    return fate is not Fate.AFFECTED or place in touched or not one.outcome.good
 
 
 def _cells_before(matrix: Matrix, before: Before) -> frozenset[Cell]:

@@ -51,7 +51,7 @@ def unused(facts: Facts) -> Iterator[Suggestion]:
             + (f"; {names_of(more)} would go too" if more else "")
             + ("" if chosen else f"; no component names {place.name} as its environment")
             + "; what is loaded by name alone, such as a plug-in, may not show",
-            command=f"eggcrate lock {shlex.quote(place.name)} && "
+            command=f"eggcrate remove {shlex.join([place.name, *named])} && "
             + command_of("--environment", place.name),
             size=sum(place.sizes.get(name, 0) for name in gone),
         )

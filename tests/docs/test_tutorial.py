@@ -1,0 +1,77 @@
+"""The tutorial, as it is printed, is what happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.transcript import read_steps, run_step
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "tutorial.md"
+_NUMBERED = 8
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """A bare repository, as on a forge, that holds the files of this checkout."""
+    listed = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    work = tmp_path / "work"
+    for name in filter(None, listed.split("\0")):
+        source, target = ROOT / name, work / name
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+            target.chmod(source.stat().st_mode)
+    bare = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
+    git(work, "init", "-q", "-b", "main")
+    git(work, "add", "-A")
+    git(work, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-q", "-m", "start")
+    git(work, "push", "-q", str(bare), "main")
+    return bare
+
+
+@pytest.mark.network
+@pytest.mark.sandbox
+@pytest.mark.timeout(900)
+def test_the_tutorial_is_true(origin: Path, tmp_path: Path) -> None:
+    """Each command of the tutorial, in a fresh clone, does and prints what the page shows.
+
+    A package added, its impact, a component broken, named and mended, a new environment, a green
+    matrix; and the pull request merges.
+    """
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
+        "REPOSITORY": str(origin),
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "A Newcomer",
+        "GIT_CONFIG_KEY_1": "user.email",
+        "GIT_CONFIG_VALUE_1": "newcomer@example.com",
+    }
+    steps = read_steps(PAGE)
+    clone = tmp_path / "eggcrate"
+    for step in steps:
+        run_step(step, clone if clone.exists() else tmp_path, environ)
+        if step.command.startswith("make test-matrix"):
+            cells = json.loads((clone / "build/matrix/matrix.json").read_text())["cells"]
+            outcomes = {cell["outcome"] for cell in cells if cell["outcome"] != "incompatible"}
+            assert ("failed" in outcomes) == step.fails
+            assert outcomes & {"passed", "reused"}
+    assert PAGE.read_text().count("\n**") == _NUMBERED, "the page promises eight commands"
+    changed = git(clone, "diff", "--name-only", "main", "origin/narwhals").split()
+    assert changed == [f"environments/sklearn-1-7/{n}" for n in ("poetry.lock", "pyproject.toml")]
+    git(clone, "switch", "-q", "main")
+    git(clone, "merge", "-q", "origin/narwhals")
