@@ -60,10 +60,10 @@ def test_every_verb_has_help_for_every_argument() -> None:
 def test_commands_parse(page: Path) -> None:
     """Each command in a page is one that this version understands, with these options."""
     wrong = []
-    for whole, (name, *words) in commands(page.read_text()):
-        if name != "eggcrate" or not words or words[0] not in verb_names():
+    for whole, (name, *rest) in commands(page.read_text()):
+        if name != "eggcrate" or not rest or rest[0] not in verb_names():
             continue
-        words = words[: words.index("--")] if "--" in words else words
+        words = rest[: rest.index("--")] if "--" in rest else rest
         told = io.StringIO()
         try:
             with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):

@@ -1,4 +1,4 @@
-"""Documentation that is run: a page's commands, in order, and what it shows of their output."""
+"""Documentation that is run: the commands of a page, and what it shows of their output."""
 
 from __future__ import annotations
 
