@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.progress import human_size
+from eggcrate.report.sizes import growth
 from eggcrate.report.table import table
 
 if TYPE_CHECKING:
@@ -60,15 +61,11 @@ def _sizes(cost: Cost) -> tuple[str, str]:
         if before is None or after is None:
             return "?", "?"
         more, larger = after.download - before.download, after.unpacked - before.unpacked
-        return _signed(more), _signed(larger)
+        return growth(more), growth(larger)
     one, minus = (after, "") if change.after else (before, "-")
     if one is None:
         return "?", "?"
     return f"{minus}{human_size(one.download)}", f"{minus}{human_size(one.unpacked)}"
-
-
-def _signed(size: int) -> str:
-    return f"{'-' if size < 0 else '+'}{human_size(abs(size))}"
 
 
 def _total(found: Addition) -> str:
@@ -76,7 +73,7 @@ def _total(found: Addition) -> str:
     counts = _counts(found)
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "no change"
     line = (
-        f"{told}: {_signed(costs.download)} to download, {_signed(costs.unpacked)} unpacked; "
+        f"{told}: {growth(costs.download)} to download, {growth(costs.unpacked)} unpacked; "
         f"{found.proposal.environment.name} is {human_size(costs.after.unpacked)} then"
     )
     if costs.unknown:
