@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eggcrate.build.new_answers import Given, answer_environment
 from eggcrate.cli.add import named_environment, rules
 from eggcrate.cli.diff import size_asker
+from eggcrate.cli.plan import read_locks
 from eggcrate.errors import EXIT_OK, UsageError
+from eggcrate.matrix.new_component import (
+    NewComponent,
+    answer_component,
+    decide_component,
+    make_component,
+)
 from eggcrate.matrix.new_environment import decide_environment, found_environment
 from eggcrate.packages.relock import locked_folder, locker
 from eggcrate.questions import questions
 from eggcrate.repo.known_answers import read_answers, remember
 from eggcrate.repo.names import check_new_name
+from eggcrate.repo.new_pipeline import decide_pipeline, make_pipeline
 from eggcrate.repo.templates import template_folder
+from eggcrate.report import new_code as report_code
 from eggcrate.report import new_environment as report
 
 if TYPE_CHECKING:
     import argparse
 
     from eggcrate.cli.context import Context
+    from eggcrate.questions import Questions
 
 _SCHEMA = "eggcrate.new/1"
 
@@ -37,6 +47,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     kinds = verb.add_subparsers(dest="kind", metavar="KIND", required=True)
     _add_environment(kinds)
+    _add_component(kinds)
+    _add_pipeline(kinds)
 
 
 def _common(kind: argparse.ArgumentParser) -> None:
@@ -76,8 +88,59 @@ def _add_environment(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     kind.set_defaults(run=environment)
 
 
+def _add_component(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    kind = kinds.add_parser(
+        "component",
+        help="make a component that is proven at once",
+        description="Make components/NAME from components/_template: code, an example and tests. "
+        "Shows in which environments it could run.",
+    )
+    kind.add_argument("name", metavar="NAME")
+    kind.add_argument(
+        "needs", nargs="*", metavar="PACKAGE", help="what it needs, such as 'pandas>=2.2'"
+    )
+    kind.add_argument("--description", default="", help="what it does, in one line")
+    kind.add_argument("--environment", default="", metavar="ENV", help="where it runs by default")
+    kind.add_argument(
+        "--flavour",
+        dest="flavours",
+        action="append",
+        default=[],
+        metavar="NAME=REQUIREMENT",
+        help="a library that it can use instead of others, such as 'sklearn=scikit-learn>=1.5'; "
+        "may be repeated",
+    )
+    kind.add_argument(
+        "--input",
+        dest="inputs",
+        action="append",
+        default=[],
+        metavar="NAME:TYPE",
+        help="an input beside the template's, such as threshold:float; may be repeated",
+    )
+    _common(kind)
+    kind.set_defaults(run=component)
+
+
+def _add_pipeline(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    kind = kinds.add_parser(
+        "pipeline",
+        help="make a pipeline that compiles at once",
+        description="Make pipelines/NAME from pipelines/_template: code, and the configuration "
+        "that its users edit.",
+    )
+    kind.add_argument("name", metavar="NAME")
+    kind.add_argument("--description", default="", help="what it does, in one line")
+    _common(kind)
+    kind.set_defaults(run=pipeline)
+
+
 def _day(text: str) -> date:
     return date.fromisoformat(text)
+
+
+def _asker(arguments: argparse.Namespace) -> Questions:
+    return questions(os.environ, yes=arguments.yes or arguments.json)
 
 
 def environment(arguments: argparse.Namespace, context: Context) -> int:
@@ -104,7 +167,7 @@ def environment(arguments: argparse.Namespace, context: Context) -> int:
         template=template.read_bytes().decode(),
         monorepo=context.monorepo,
         known=read_answers(context.root, cache),
-        questions=questions(os.environ, yes=arguments.yes or arguments.json),
+        questions=_asker(arguments),
     )
     for key, told in answered.known.items():
         context.progress.info(f"{key}: {told.value}, {told.origin} (--{key} says another)")
@@ -129,8 +192,61 @@ def environment(arguments: argparse.Namespace, context: Context) -> int:
             found_environment(founded)
     if written:
         remember(context.root, cache, answered.answers)
+    return _show(shown, document, arguments, context)
+
+
+def component(arguments: argparse.Namespace, context: Context) -> int:
+    """Ask, decide, show, and write unless it is a dry run."""
+    check_new_name("component", arguments.name, context.root)
+    asker, written = _asker(arguments), not arguments.dry_run
+    given = NewComponent(
+        name=arguments.name,
+        description=arguments.description,
+        environment=arguments.environment,
+        needs=tuple(arguments.needs),
+        flavours=tuple(arguments.flavours),
+        inputs=tuple(arguments.inputs),
+    )
+    template = template_folder("component", context.root)
+    environments = tuple(context.monorepo.environment_folders)
+    drafted = decide_component(
+        answer_component(given, template, environments, asker),
+        monorepo=context.monorepo,
+        resolved=read_locks(context, ())[0],
+        questions=asker,
+    )
+    if written:
+        make_component(drafted)
+    return _show(
+        report_code.component(drafted, written=written),
+        report_code.component_document(drafted, written=written),
+        arguments,
+        context,
+    )
+
+
+def pipeline(arguments: argparse.Namespace, context: Context) -> int:
+    """Ask, decide, show, and write unless it is a dry run."""
+    check_new_name("pipeline", arguments.name, context.root)
+    written = not arguments.dry_run
+    wanted = decide_pipeline(
+        arguments.name, arguments.description, root=context.root, questions=_asker(arguments)
+    )
+    if written:
+        make_pipeline(wanted)
+    return _show(
+        report_code.pipeline(wanted, written=written),
+        report_code.pipeline_document(wanted, written=written),
+        arguments,
+        context,
+    )
+
+
+def _show(
+    text: str, document: dict[str, Any], arguments: argparse.Namespace, context: Context
+) -> int:
     if arguments.json:
         context.show_json(_SCHEMA, document)
     else:
-        context.show(shown)
+        context.show(text)
     return EXIT_OK

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".DS_Store")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".DS_Store")
 
 
 def template_folder(kind: str, root: Path) -> Path:
@@ -41,7 +41,7 @@ def make_folder(source: Path, target: Path, contents: Mapping[str, str | bytes])
         contents: text or bytes of files, by their path in the folder, instead or besides.
     """
     with atomic_directory(target) as scratch:
-        shutil.copytree(source, scratch, symlinks=True, dirs_exist_ok=True, ignore=_LEFT_OUT)
+        shutil.copytree(source, scratch, symlinks=True, dirs_exist_ok=True, ignore=LEFT_OUT)
         for name, content in contents.items():
             data = content.encode() if isinstance(content, str) else content
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)

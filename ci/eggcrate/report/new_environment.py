@@ -23,8 +23,11 @@ def text(founded: Founded, *, written: bool, today: date) -> str:
     name = founded.wanted.name
     parts = ["\n".join(_about(founded)), _packages(founded), _guests(founded)]
     parts += broken_rules(founded.judgement, today)
-    if written:
+    at_home = any(guest.flavours is not None for guest in founded.guests)
+    if written and at_home:
         parts.append(f"next: eggcrate matrix --environment {name}")
+    elif written:
+        parts.append(f"next: eggcrate new component NAME --environment {name}")
     else:
         parts.append("nothing was written (--dry-run)")
     return "\n\n".join(parts)
