@@ -87,7 +87,7 @@ def test_a_new_environment_is_locked_and_planned_at_once(here: World) -> None:
     assert found["size"]["unpacked"] > 300_000
     fits = {one["component"]: (one["fits"], one["reason"]) for one in found["components"]}
     assert fits["uses_epsilon"] == (True, "")
-    assert fits["uses_beta"] == (False, "needs beta<2, which it does not hold")
+    assert fits["uses_beta"] == (False, "it needs beta<2, which it does not hold")
     text = (folder(here, "mine") / "pyproject.toml").read_text()
     assert "# what your components import" in text
     assert "# who is asked" in text

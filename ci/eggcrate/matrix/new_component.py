@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from eggcrate.build.new_answers import split_requirements
 from eggcrate.errors import UsageError
-from eggcrate.matrix.cells import Column, lay_out
+from eggcrate.matrix.cells import Column, lay_out, why_not
 from eggcrate.repo.components import read_component
 from eggcrate.repo.dependencies import listed, read_requirement, with_requirement
 from eggcrate.repo.document import Table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eggcrate.build.resolve import Resolved
+    from eggcrate.matrix.cells import CellResult
     from eggcrate.questions import Questions
     from eggcrate.repo.monorepo import Monorepo
     from eggcrate.repo.values import Component
@@ -59,7 +60,7 @@ class Drafted:
     homes: tuple[str, ...]
     """Environments that it could run in."""
     reasons: dict[str, str] = field(default_factory=dict)
-    """The others, with the requirement that is not satisfied."""
+    """The others, with the requirements that are not satisfied, in words."""
     near: tuple[str, ...] = ()
 
 
@@ -223,11 +224,11 @@ def _homes(
     ]
     grid = lay_out([component], columns)
     homes = tuple(dict.fromkeys(cell.environment for cell in grid.cells))
-    reasons: dict[str, str] = {}
+    others: dict[str, list[CellResult]] = {}
     for one in grid.incompatible:
         if one.cell.environment not in homes:
-            reasons.setdefault(one.cell.environment, one.reason)
-    return homes, reasons
+            others.setdefault(one.cell.environment, []).append(one)
+    return homes, {name: why_not(results) for name, results in others.items()}
 
 
 def _ask_environment(

@@ -13,7 +13,7 @@ from eggcrate.build.proposal import known_names, propose_new, settled, target_of
 from eggcrate.build.resolve import pick_base
 from eggcrate.errors import ConflictError, EggcrateError, UsageError
 from eggcrate.matrix.addition import unjudged, with_bounds
-from eggcrate.matrix.cells import Column, lay_out
+from eggcrate.matrix.cells import Column, lay_out, why_not
 from eggcrate.packages.advice import Place, check
 from eggcrate.packages.conflicts import shortened
 from eggcrate.packages.debian.lock import lock_system_packages
@@ -51,7 +51,7 @@ class Guest:
     flavours: tuple[str, ...] | None
     """Those that fit; empty: it fits and has none; ``None``: it does not fit."""
     reason: str = ""
-    """The requirement that is not satisfied."""
+    """In words: the requirements that are not satisfied."""
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -247,12 +247,12 @@ def guests_of(proposal: Proposal, components: Mapping[str, Component]) -> tuple[
     found = []
     for name in components:
         cells = [cell for cell in grid.cells if cell.component == name]
-        reasons = [one.reason for one in grid.incompatible if one.cell.component == name]
+        others = [one for one in grid.incompatible if one.cell.component == name]
         found.append(
             Guest(
                 component=name,
                 flavours=tuple(filter(None, (cell.flavour for cell in cells))) if cells else None,
-                reason="" if cells else next(iter(reasons), ""),
+                reason="" if cells else why_not(others),
             )
         )
     return tuple(found)

@@ -20,7 +20,7 @@ def component(drafted: Drafted, *, written: bool) -> str:
     ]
     lines += _near(drafted.near)
     lines += [f"  fits {', '.join(drafted.homes) or 'no environment'}"]
-    lines += [f"  not {name}: it {reason}" for name, reason in drafted.reasons.items()]
+    lines += [f"  not {name}: {reason}" for name, reason in drafted.reasons.items()]
     if made.environment and made.environment not in drafted.homes:
         lines.append(f"  {made.environment}, where it runs by default, is not among them")
     command = f"eggcrate matrix --component {made.name}"

@@ -84,9 +84,7 @@ def _guests(founded: Founded) -> str:
     fitting = [row for one in founded.guests for row in one.rows]
     lines = [f"components that fit: {', '.join(fitting) or 'none'}"]
     lines += [
-        f"{one.component} does not: it {one.reason}"
-        for one in founded.guests
-        if one.flavours is None
+        f"{one.component} does not: {one.reason}" for one in founded.guests if one.flavours is None
     ]
     return "\n".join(lines)
 
