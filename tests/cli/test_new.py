@@ -169,7 +169,7 @@ def test_a_dry_run_leaves_nothing(here: World) -> None:
         (("x", "--from", "one", "--set", "beta<1"), 1, ("there is no beta <1", "--set beta")),
         (("one",), 2, ("there is environments/one already",)),
         (("One",), 2, ("eggcrate new environment one",)),
-        (("x", "--supported-until", "soon"), 2, ()),
+        (("x", "--supported-until", "soon"), 2, ("'soon' is no day such as",)),
     ],
 )
 def test_mistakes(

@@ -10,6 +10,7 @@ from eggcrate.build.policy import Subject
 from eggcrate.build.proposal import held, target_of
 from eggcrate.errors import EggcrateError
 from eggcrate.packages.difference import total
+from eggcrate.plugins import POLICIES, plugins
 from eggcrate.repo.dependencies import listed
 from eggcrate.repo.policy import environment_policy, read_exceptions, read_policy
 
@@ -64,7 +65,8 @@ def judge_proposal(
     before = {item.name: item for item in (() if new else proposal.before or ())}
     after = {item.name: item for item in proposal.after}
     known = sizes({*before.values(), *after.values()})
-    others = _others(proposal, monorepo, cache=cache)
+    about_several = bool(policy.align or plugins(POLICIES))
+    others = _others(proposal, monorepo, cache=cache) if about_several else {}
 
     def subject(files: Mapping[str, Distribution], then: Mapping[str, Distribution]) -> Subject:
         return Subject(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,6 @@ from eggcrate.report import new_code as report_code
 from eggcrate.report import new_environment as report
 
 if TYPE_CHECKING:
-    import argparse
-
     from eggcrate.cli.context import Context
     from eggcrate.questions import Questions
 
@@ -136,7 +135,10 @@ def _add_pipeline(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _day(text: str) -> date:
-    return date.fromisoformat(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2028-06-30") from error
 
 
 def _asker(arguments: argparse.Namespace) -> Questions:

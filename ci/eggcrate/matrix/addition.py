@@ -248,7 +248,7 @@ def elsewhere(packages: Sequence[str]) -> list[str]:
     quoted = " ".join(f"'{one}'" if re.search(r"[^\w.-]", one) else one for one in packages)
     return [
         f"see which environment can take it: eggcrate where {quoted}",
-        "or make one for it: eggcrate new environment NAME",
+        f"or make one for it: eggcrate new environment NAME {quoted}",
     ]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
@@ -19,10 +17,11 @@ from eggcrate.repo.document import Table
 from eggcrate.repo.monorepo import pick
 from eggcrate.repo.names import near_names
 from eggcrate.repo.new_code import check_description, read_inputs, renamed_files, with_inputs
-from eggcrate.repo.templates import make_folder, template_folder
+from eggcrate.repo.templates import make_folder, read_unwritten, template_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from eggcrate.build.resolve import Resolved
     from eggcrate.matrix.cells import CellResult
@@ -157,14 +156,15 @@ def decide_component(
     inputs = read_inputs(wanted.inputs)
     contents[_CODE] = with_inputs(contents[_CODE], inputs, template / _CODE)
     text = _pyproject(wanted, template / "pyproject.toml")
-    homes, reasons = _homes(_read(folder, text), resolved)
+    component = read_unwritten(folder, text, read_component)
+    homes, reasons = _homes(component, resolved)
     environment = wanted.environment or _ask_environment(
-        _read(folder, text).environment, homes, monorepo, questions
+        component.environment, homes, monorepo, questions
     )
     text = _with_environment(text, environment)
     contents["pyproject.toml"] = text
     return Drafted(
-        component=_read(folder, text),
+        component=replace(read_unwritten(folder, text, read_component), path=folder),
         copied=template,
         contents=contents,
         homes=homes,
@@ -204,15 +204,6 @@ def _with_environment(text: str, environment: str) -> str:
     if environment and ours.get("environment") != environment:
         ours["environment"] = environment
     return tomlkit.dumps(document)
-
-
-def _read(folder: Path, text: str) -> Component:
-    """The component as it will be read; its folder is not there yet."""
-    with tempfile.TemporaryDirectory(prefix="eggcrate-") as name:
-        scratch = Path(name, folder.name)
-        scratch.mkdir()
-        (scratch / "pyproject.toml").write_bytes(text.encode())
-        return replace(read_component(scratch), path=folder)
 
 
 def _homes(

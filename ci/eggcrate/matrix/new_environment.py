@@ -24,7 +24,7 @@ from eggcrate.repo.dependencies import listed, read_requirement
 from eggcrate.repo.environments import read_environment
 from eggcrate.repo.names import near_names
 from eggcrate.repo.new_environment import environment_text
-from eggcrate.repo.templates import make_folder, template_folder
+from eggcrate.repo.templates import make_folder, read_unwritten, template_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,7 +112,7 @@ def decide_environment(
     if source is not None:
         _check_differs(wanted, before, text)
     folder = monorepo.root / "environments" / wanted.name
-    environment = _read(folder, text)
+    environment = replace(read_unwritten(folder, text, read_environment), path=folder)
     _check_packages(wanted, environment, monorepo, locker)
     proposal = _proposed(wanted, environment, text, source, monorepo=monorepo, locker=locker)
     versions = locked_versions(proposal.lock)
@@ -160,15 +160,6 @@ def _check_differs(wanted: NewEnvironment, before: str, after: str) -> None:
                 why=f"--set '{typed}' changes nothing",
                 hint=f"name another version, such as --set '{name}~=1.2.0'",
             )
-
-
-def _read(folder: Path, text: str) -> Environment:
-    """The environment as it will be read; its folder is not there yet."""
-    with tempfile.TemporaryDirectory(prefix="eggcrate-") as name:
-        scratch = Path(name, folder.name)
-        scratch.mkdir()
-        (scratch / "pyproject.toml").write_bytes(text.encode())
-        return replace(read_environment(scratch), path=folder)
 
 
 def _check_packages(

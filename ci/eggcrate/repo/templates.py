@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from eggcrate.errors import ConfigError
 from eggcrate.files import atomic_directory
 from eggcrate.repo.names import FOLDERS, TEMPLATE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
+T = TypeVar("T")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache", ".DS_Store")
 
 
@@ -47,3 +49,12 @@ def make_folder(source: Path, target: Path, contents: Mapping[str, str | bytes])
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             (scratch / name).write_bytes(data)
         scratch.chmod(0o755)
+
+
+def read_unwritten(folder: Path, pyproject: str, read: Callable[[Path], T]) -> T:
+    """What would be read from a folder that is not there yet; its ``path`` is another one."""
+    with tempfile.TemporaryDirectory(prefix="eggcrate-") as name:
+        scratch = Path(name, folder.name)
+        scratch.mkdir()
+        (scratch / "pyproject.toml").write_bytes(pyproject.encode())
+        return read(scratch)

@@ -49,7 +49,7 @@ def _next(found: Homes) -> str:
     best = found.homes[0] if found.homes else None
     if why := found.new_environment:
         lines = [f"a new environment is the better home: {why}"]
-        lines += ["next: eggcrate new environment NAME"]
+        lines += [f"next: eggcrate new environment NAME {packages}"]
         if best is not None and best.fit is Fit.MOVES:
             lines += [f"  or: eggcrate add {best.environment} {packages} --move"]
         elif best is not None and best.fit is Fit.FITS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def component(drafted: Drafted, *, written: bool) -> str:
         lines.append(f"  {made.environment}, where it runs by default, is not among them")
     command = f"eggcrate matrix --component {made.name}"
     if not drafted.homes:
-        command = f"eggcrate where {' '.join(map(_quoted, made.dependencies))}"
+        command = f"eggcrate where {shlex.join(made.dependencies)}"
     return _ended(lines, [f"write components/{made.name}/component.py", command], written=written)
 
 
@@ -38,10 +39,6 @@ def pipeline(wanted: NewPipeline, *, written: bool) -> str:
 
 def _near(names: tuple[str, ...]) -> list[str]:
     return [f"  its name is close to {', '.join(names)}: is it another one?"] if names else []
-
-
-def _quoted(text: str) -> str:
-    return text if text.replace("-", "").replace("_", "").isalnum() else f"'{text}'"
 
 
 def _ended(lines: list[str], todo: list[str], *, written: bool) -> str:
