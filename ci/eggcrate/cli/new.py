@@ -22,6 +22,7 @@ from eggcrate.matrix.new_environment import decide_environment, found_environmen
 from eggcrate.packages.relock import locked_folder, locker
 from eggcrate.questions import questions
 from eggcrate.repo.known_answers import read_answers, remember
+from eggcrate.repo.monorepo import pick
 from eggcrate.repo.names import check_new_name
 from eggcrate.repo.new_pipeline import decide_pipeline, make_pipeline
 from eggcrate.repo.templates import template_folder
@@ -129,6 +130,15 @@ def _add_pipeline(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "that its users edit.",
     )
     kind.add_argument("name", metavar="NAME")
+    kind.add_argument(
+        "--component",
+        dest="components",
+        action="append",
+        default=[],
+        metavar="COMPONENT",
+        help="a step, wired to those before it by name and type; may be repeated "
+        "(default: the template's)",
+    )
     kind.add_argument("--description", default="", help="what it does, in one line")
     _common(kind)
     kind.set_defaults(run=pipeline)
@@ -231,8 +241,14 @@ def pipeline(arguments: argparse.Namespace, context: Context) -> int:
     """Ask, decide, show, and write unless it is a dry run."""
     check_new_name("pipeline", arguments.name, context.root)
     written = not arguments.dry_run
+    if arguments.components:
+        pick("component", arguments.components, context.monorepo.components)
     wanted = decide_pipeline(
-        arguments.name, arguments.description, root=context.root, questions=_asker(arguments)
+        arguments.name,
+        arguments.description,
+        root=context.root,
+        questions=_asker(arguments),
+        components=arguments.components,
     )
     if written:
         make_pipeline(wanted)

@@ -33,6 +33,7 @@ def component(drafted: Drafted, *, written: bool) -> str:
 def pipeline(wanted: NewPipeline, *, written: bool) -> str:
     """What it is, and what to do next."""
     lines = [f"pipelines/{wanted.name}: {wanted.description}", *_near(wanted.near)]
+    lines += [f"  {wire}" for wire in wanted.wires]
     todo = [f"write pipelines/{wanted.name}/pipeline.py", f"eggcrate compile {wanted.name}"]
     return _ended(lines, todo, written=written)
 
@@ -77,5 +78,6 @@ def pipeline_document(wanted: NewPipeline, *, written: bool) -> dict[str, Any]:
         "written": written,
         "folder": f"pipelines/{wanted.name}",
         "description": wanted.description,
+        "wires": list(wanted.wires),
         "near": list(wanted.near),
     }
