@@ -282,6 +282,19 @@ def test_mistakes_with_components(here: World, arguments: tuple[str, ...], told:
     assert not (here.repository.root / "components" / "x").exists()
 
 
+def test_a_pipeline_of_components(here: World) -> None:
+    """Its steps are checked by name, and what feeds them is told."""
+    assert here.run("new", "component", "clean").code == 0
+    ran = here.run("new", "pipeline", "line", "--component", "clean", "--component", "clean")
+    assert ran.code == 0, ran.err
+    assert "clean: data is the parameter data" in ran.out
+    assert "clean: data is cleaned of clean" in ran.out
+    path = here.repository.root / "pipelines" / "line"
+    assert sorted(one.name for one in path.iterdir()) == ["config.toml", "pipeline.py"]
+    wrong = here.run("new", "pipeline", "x", "--component", "claen")
+    assert (wrong.code, "did you mean clean?" in wrong.err) == (2, True)
+
+
 def test_a_kind_that_is_none(here: World) -> None:
     """The kinds there are, are named."""
     ran = here.run("new", "banana", "x")
