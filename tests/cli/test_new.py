@@ -438,3 +438,47 @@ def test_without_a_terminal_nothing_waits(here: World) -> None:
     talk = Conversation(here, "new", "pipeline", "calm", CI="true")
     assert talk.end() == 0, talk.seen
     assert "pipelines/calm: What this pipeline does, in one line" in talk.seen
+
+
+PLUGIN = """\
+def service(name, root, words):
+    assert (root / "environments").is_dir()
+    return {f"services/{name}/main.py": f"# {' '.join(words)}\\n", f"services/{name}/data": b"\\0"}
+
+def odd(name, root, words):
+    return {"text": [], "outside": {"../x": ""}, "git": {".git/x": ""}, "none": {},
+            "number": {"x": 1}, "root": {"/x": ""}, "link": {"away/x": ""}}[name]
+"""
+
+
+def test_a_plugin_makes_a_kind_of_its_own(
+    here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are checked, listed, and written all or none; nothing is overwritten."""
+    info = tmp_path / "acme_new-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-new\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[eggcrate.generators]\nservice = acme_new_plugin:service\nodd = acme_new_plugin:odd\n"
+        "component = acme_new_plugin:odd\n"
+    )
+    (tmp_path / "acme_new_plugin.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    root = here.repository.root
+    before = here.files()
+    found = here.document("new", "service", "web", "a", "b", "--dry-run")
+    assert found["files"] == ["services/web/data", "services/web/main.py"]
+    (root / "away").symlink_to(tmp_path)
+    try:
+        for name in ("text", "outside", "git", "none", "number", "root", "link"):
+            ran = here.run("new", "odd", name)
+            assert (ran.code, "gave back what is no set of files" in ran.err) == (1, True), ran.err
+        assert here.run("new", "odd", "raises").code == 1
+        assert here.files() == before
+        assert here.run("new", "service", "web", "a", "b").code == 0
+        assert (root / "services" / "web" / "main.py").read_text() == "# a b\n"
+        again = here.run("new", "service", "web")
+        assert (again.code, "services/web/main.py already" in again.err) == (2, True)
+    finally:
+        (root / "away").unlink()
+        shutil.rmtree(root / "services", ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,12 @@ from eggcrate.matrix.new_component import (
 )
 from eggcrate.matrix.new_environment import decide_environment, found_environment
 from eggcrate.packages.relock import locked_folder, locker
+from eggcrate.plugins import GENERATORS, plugins
 from eggcrate.questions import questions
+from eggcrate.repo.generated import generate, write_generated
 from eggcrate.repo.known_answers import read_answers, remember
 from eggcrate.repo.monorepo import pick
-from eggcrate.repo.names import check_new_name
+from eggcrate.repo.names import FOLDERS, check_new_name
 from eggcrate.repo.new_pipeline import decide_pipeline, make_pipeline
 from eggcrate.repo.templates import template_folder
 from eggcrate.report import new_code as report_code
@@ -31,6 +34,7 @@ from eggcrate.report import new_environment as report
 
 if TYPE_CHECKING:
     from eggcrate.cli.context import Context
+    from eggcrate.plugins import Plugin
     from eggcrate.questions import Questions
 
 _SCHEMA = "eggcrate.new/1"
@@ -49,6 +53,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_environment(kinds)
     _add_component(kinds)
     _add_pipeline(kinds)
+    for plugin in plugins(GENERATORS):
+        if plugin.name not in FOLDERS:
+            _add_plugin(kinds, plugin)
 
 
 def _common(kind: argparse.ArgumentParser) -> None:
@@ -142,6 +149,15 @@ def _add_pipeline(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     kind.add_argument("--description", default="", help="what it does, in one line")
     _common(kind)
     kind.set_defaults(run=pipeline)
+
+
+def _add_plugin(kinds: argparse._SubParsersAction[argparse.ArgumentParser], plugin: Plugin) -> None:
+    kind = kinds.add_parser(plugin.name, help=f"made by {plugin.distribution}")
+    kind.add_argument("name", metavar="NAME")
+    kind.add_argument("words", nargs="*", metavar="WORD", help="for the plugin")
+    kind.add_argument("--dry-run", action="store_true", help="show the files, write nothing")
+    kind.add_argument("--json", action="store_true", help=f"print {_SCHEMA}")
+    kind.set_defaults(run=functools.partial(of_plugin, plugin))
 
 
 def _day(text: str) -> date:
@@ -255,6 +271,20 @@ def pipeline(arguments: argparse.Namespace, context: Context) -> int:
     return _show(
         report_code.pipeline(wanted, written=written),
         report_code.pipeline_document(wanted, written=written),
+        arguments,
+        context,
+    )
+
+
+def of_plugin(plugin: Plugin, arguments: argparse.Namespace, context: Context) -> int:
+    """Have a plugin decide, check, show, and write unless it is a dry run."""
+    generated = generate(plugin, arguments.name, arguments.words, context.root)
+    written = not arguments.dry_run
+    if written:
+        write_generated(generated)
+    return _show(
+        report_code.generated(generated, context.root, written=written),
+        report_code.generated_document(generated, context.root, written=written),
         arguments,
         context,
     )

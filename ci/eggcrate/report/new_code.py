@@ -6,7 +6,10 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from eggcrate.matrix.new_component import Drafted
+    from eggcrate.repo.generated import Generated
     from eggcrate.repo.new_pipeline import NewPipeline
 
 
@@ -81,3 +84,23 @@ def pipeline_document(wanted: NewPipeline, *, written: bool) -> dict[str, Any]:
         "wires": list(wanted.wires),
         "near": list(wanted.near),
     }
+
+
+def generated(made: Generated, root: Path, *, written: bool) -> str:
+    """The files that a plugin makes."""
+    lines = [f"{made.kind} {made.name}:", *(f"  {one}" for one in _files(made, root))]
+    return "\n".join(lines if written else [*lines, "", "nothing was written (--dry-run)"])
+
+
+def generated_document(made: Generated, root: Path, *, written: bool) -> dict[str, Any]:
+    """The same as ``eggcrate.new/1``."""
+    return {
+        "kind": made.kind,
+        "name": made.name,
+        "written": written,
+        "files": _files(made, root),
+    }
+
+
+def _files(made: Generated, root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in made.contents)
