@@ -119,6 +119,13 @@ def test_a_description_follows_its_family(
     assert derived_description(description, before, after).startswith(wanted)
 
 
+def test_requirements_tell_the_version_where_names_do_not() -> None:
+    """Of those that changed, the first two numbers of what they take at least."""
+    asked = [("scikit-learn~=1.7.2", "scikit-learn~=1.8.0"), ("a<3", "a>=3"), ("b", "b==1.*")]
+    told = derived_description("scikit-learn 1.7, a 3, b", "old", "next", asked)
+    assert told == "scikit-learn 1.8, a 3, b"
+
+
 def test_a_default_description_names_what_is_in_it() -> None:
     """Packages and Python."""
     assert default_description(["pandas>=2", "polars", "dask[array]"], "3.13") == (

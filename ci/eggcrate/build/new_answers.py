@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from eggcrate.build.resolve import chain
@@ -122,7 +123,13 @@ def _next_version(
     before = minor_of(source.requires_python)
     if python and python != before and source.base and not base:
         base = base_for(python, bases).name
-    derived = derived_description(source.description, source.name, given.name)
+    there = listed(source.pyproject_path.read_bytes().decode())
+    asked = [
+        (there[name][0], one)
+        for one in given.packages
+        if len(there.get(name := canonicalize_name(read_requirement(one).name), ())) == 1
+    ]
+    derived = derived_description(source.description, source.name, given.name, asked)
     return NewEnvironment(
         name=given.name,
         description=given.description or questions.ask("description, in one line", derived),

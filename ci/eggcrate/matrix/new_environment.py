@@ -17,7 +17,7 @@ from eggcrate.matrix.cells import Column, lay_out, why_not
 from eggcrate.packages.advice import Place, check
 from eggcrate.packages.conflicts import shortened
 from eggcrate.packages.debian.lock import lock_system_packages
-from eggcrate.packages.debian.lockfile import write_base_lock
+from eggcrate.packages.debian.lockfile import read_base_lock, write_base_lock
 from eggcrate.packages.difference import EMPTY, Contents, compare_contents
 from eggcrate.packages.relock import locked_versions
 from eggcrate.repo.dependencies import listed, read_requirement
@@ -76,7 +76,7 @@ class Founded:
     near: tuple[str, ...]
     """Environments whose names differ by a slip of a finger."""
     system: BaseLock | None = None
-    """The lock of its system packages, when that of the source does not serve."""
+    """The lock of its system packages, when it has some."""
     judgement: Judgement
 
 
@@ -260,7 +260,8 @@ def _system(
         return None
     base = pick_base(environment, monorepo.bases)
     if source is not None and pick_base(source, monorepo.bases).name == base.name:
-        return None  # it is copied
+        lock = read_base_lock(source.path / "base.lock")
+        return replace(lock, base=environment.name)
     return lock_system_packages(
         environment.system_packages,
         name=environment.name,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 from tomlkit.exceptions import TOMLKitError
 
 from eggcrate.errors import ConfigError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+_DOTS = str.maketrans("_-", "..")
 _VERSION = re.compile(r"\d+(?:[._-]\d+)*$")
 
 
@@ -106,17 +108,39 @@ def minor_of(requires_python: str) -> str:
     return minor if minor and plain == python_range_of(minor) else ""
 
 
-def derived_description(description: str, before: str, after: str) -> str:
+def derived_description(
+    description: str, before: str, after: str, asked: Sequence[tuple[str, str]] = ()
+) -> str:
     """A description with the version, and the name, of the next of its family.
 
     Of ``sklearn-1-7`` and ``sklearn-1-8``: where it says 1.7, the other says 1.8.
+
+    Args:
+        description: of the one before.
+        before: its name.
+        after: the name of the next.
+        asked: requirements of the one before, each with the next one's; they count where the
+            names have no versions.
     """
     text = re.sub(rf"(?<![\w-]){re.escape(before)}(?![\w-])", after, description)
     old, new = _VERSION.search(before), _VERSION.search(after)
-    if old is None or new is None:
-        return text
-    was, becomes = (re.sub(r"[_-]", ".", one[0]) for one in (old, new))
-    return re.sub(rf"(?<![\d.]){re.escape(was)}(?!\.?\d)", becomes, text)
+    versions = [(_least(one), _least(other)) for one, other in asked]
+    if old and new:
+        versions = [(old[0].translate(_DOTS), new[0].translate(_DOTS))]
+    for was, becomes in versions:
+        if was and becomes:
+            text = re.sub(rf"(?<![\d.]){re.escape(was)}(?!\.?\d)", becomes, text)
+    return text
+
+
+def _least(text: str) -> str:
+    """The two first numbers of the least version that a requirement takes; empty: none."""
+    found = [
+        Version(one.version.removesuffix(".*")).release[:2]
+        for one in requirement(text).specifier
+        if one.operator in {"~=", "==", ">="}
+    ]
+    return ".".join(map(str, max(found))) if found else ""
 
 
 def default_description(packages: Sequence[str], python: str) -> str:
