@@ -156,7 +156,7 @@ def test_a_dry_run_leaves_nothing(here: World) -> None:
         (("x", "epsiln"), 1, ("no package 'epsiln'", "did you mean epsilon?")),
         (("x", "epsilon==9"), 1, ("no epsilon ==9", "eggcrate new environment x epsilon")),
         (("x", "epsilon=1"), 2, ('write "epsilon==1"',)),
-        (("x", "gamma==1.0", "delta"), 1, ("does not go together", "delta", "it asks for")),
+        (("x", "gamma==1.0", "delta"), 1, ("nothing satisfies all", "delta", "it asks for")),
         (("x", "native"), 1, ("no file for Python 3.13", "cp311 win_amd64")),
         (("x", "--python", "3.12"), 2, ("no base has Python 3.12", "3.11, 3.13")),
         (("x", "--python", "3.13.1"), 2, ("write 3.13",)),
@@ -181,6 +181,24 @@ def test_mistakes(
     assert ran.code == code
     assert all(words in ran.err for words in told), ran.err
     assert here.files() == before
+
+
+def test_the_teams_answers_are_taken(here: World) -> None:
+    """From the root pyproject.toml, told with the line; one that cannot be is an error of it."""
+    path = here.repository.root / "pyproject.toml"
+    kept = path.read_text()
+    arguments = ("new", "environment", "mine", "epsilon", "--dry-run")
+    try:
+        path.write_text(f'{kept}[tool.eggcrate.new]\nowner = "us"\npython = "3.11"\n')
+        ran = here.run(*arguments)
+        assert "python: 3.11, by pyproject.toml:6 (--python says another)" in ran.err
+        assert "Python 3.11 on python-3.11, owner us," in ran.out
+        path.write_text(f'{kept}[tool.eggcrate.new]\npython = "3.12"\n')
+        ran = here.run(*arguments)
+        assert ran.code == 1
+        assert "pyproject.toml:5: python is '3.12', which no base has" in ran.err
+    finally:
+        path.write_text(kept)
 
 
 def test_a_name_close_to_another_is_told(here: World) -> None:

@@ -110,6 +110,7 @@ def test_a_slip_is_mutual_in_letters(one: str, other: str) -> None:
         ("xgboost 2, and 2.5", "xgboost-2", "xgboost-3", "xgboost 3, and 2.5"),
         ("ends with 1.7.", "x-1-7", "x-1-8", "ends with 1.8."),
         ("no version", "plain", "other", "no version"),
+        ("scikit-learn 1.7", "sklearn-1-7", "t1", "scikit-learn 1.7"),
     ],
 )
 def test_a_description_follows_its_family(

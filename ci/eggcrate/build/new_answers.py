@@ -87,8 +87,7 @@ def answer_environment(
     answers: dict[str, str] = {}
     packages = given.packages or _ask_packages(template, questions)
     python = _minor(monorepo.bases[given.base], monorepo.bases) if given.base else given.python
-    if not python and (told := known.get("python")):
-        _check_python(told.value, monorepo.bases)
+    if not python and (told := _known_python(known, monorepo.bases)):
         python, used["python"] = told.value, told
     if not python:
         python = answers["python"] = _ask_python(monorepo.bases, questions)
@@ -140,6 +139,22 @@ def _next_version(
         supported_until=given.supported_until,
         source=source.name,
     )
+
+
+def _known_python(
+    known: Mapping[str, KnownAnswer], bases: Mapping[str, Base]
+) -> KnownAnswer | None:
+    """The Python of last time, unless its base is gone; the team's must be there."""
+    told = known.get("python")
+    if told is None or told.value in pythons(bases):
+        return told
+    if told.where:
+        raise ConfigError(
+            f"{told.where}: python is {told.value!r}, which no base has",
+            why=f"bases have Python {', '.join(pythons(bases)) or 'none'}",
+            hint="name one of these there, or add a base",
+        )
+    return None
 
 
 def _ask_packages(template: str, questions: Questions) -> tuple[str, ...]:

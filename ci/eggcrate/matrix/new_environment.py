@@ -204,7 +204,7 @@ def _proposed(
         names = [read_requirement(one).name for one in wanted.packages]
         told = "; ".join(sorted(one for entries in listed(text).values() for one in entries))
         raise ConflictError(
-            f"{wanted.name} cannot be made: what it asks for does not go together",
+            f"{wanted.name} cannot be made: nothing satisfies all that it asks for",
             why=shortened(error.why, names).replace("\n", _LINE),
             hint=_LINE.join(
                 [

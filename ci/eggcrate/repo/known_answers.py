@@ -28,6 +28,8 @@ class KnownAnswer:
     value: str
     origin: str
     """In words: ``as last time``."""
+    where: str = ""
+    """File and line, when the team wrote it."""
 
 
 def read_answers(root: Path, cache: Path) -> dict[str, KnownAnswer]:
@@ -43,7 +45,8 @@ def read_answers(root: Path, cache: Path) -> dict[str, KnownAnswer]:
     own = {key: value for key, value in _remembered(root, cache).items() if key in KEYS}
     found = {key: KnownAnswer(value=value, origin="as last time") for key, value in own.items()}
     for key, value in team.items():
-        found[key] = KnownAnswer(value=value, origin=f"by {path.name}:{table.line(key)}")
+        where = f"{path.name}:{table.line(key)}"
+        found[key] = KnownAnswer(value=value, origin=f"by {where}", where=where)
     return found
 
 

@@ -125,7 +125,7 @@ def derived_description(
     text = re.sub(rf"(?<![\w-]){re.escape(before)}(?![\w-])", after, description)
     old, new = _VERSION.search(before), _VERSION.search(after)
     versions = [(_least(one), _least(other)) for one, other in asked]
-    if old and new:
+    if old and new and before[: old.start()] == after[: new.start()]:
         versions = [(old[0].translate(_DOTS), new[0].translate(_DOTS))]
     for was, becomes in versions:
         if was and becomes:

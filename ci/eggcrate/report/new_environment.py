@@ -72,10 +72,9 @@ def _packages(founded: Founded) -> str:
 
 def _total(found: Difference) -> str:
     after = found.size_after
-    return (
-        f"{found.count} packages: {size(after.download if after else None)} to download, "
-        f"{size(after.unpacked if after else None)} unpacked"
-    )
+    download, unpacked = (after.download, after.unpacked) if after else (None, None)
+    packages = f"{found.count} package{'s' * (found.count != 1)}"
+    return f"{packages}: {size(download)} to download, {size(unpacked)} unpacked"
 
 
 def _guests(founded: Founded) -> str:
