@@ -137,16 +137,18 @@ def test_a_family_can_move_to_another_python(here: World) -> None:
 
 
 def test_a_dry_run_leaves_nothing(here: World) -> None:
-    """Of any kind: the same is told, and every file is as it was."""
+    """Of any kind: the same is told, a name close to another too; every file is as it was."""
     before = here.files()
-    for arguments in (
-        ("environment", "mine", "epsilon"),
-        ("component", "mine"),
-        ("pipeline", "mine"),
+    for kind, name, near in (
+        ("environment", "twoo", ["two"]),
+        ("component", "use_beta", ["uses_beta"]),
+        ("pipeline", "mine", []),
     ):
-        found = here.document("new", *arguments, "--dry-run")
-        assert (found["kind"], found["written"]) == (arguments[0], False)
-        assert "nothing was written" in here.run("new", *arguments, "--dry-run").out
+        found = here.document("new", kind, name, "--dry-run")
+        assert (found["kind"], found["written"], found["near"]) == (kind, False, near)
+    told = here.run("new", "component", "use_beta", "--dry-run").out
+    assert "its name is close to uses_beta" in told
+    assert "nothing was written" in told
     assert here.files() == before
 
 
@@ -201,13 +203,6 @@ def test_the_teams_answers_are_taken(here: World) -> None:
         path.write_text(kept)
 
 
-def test_a_name_close_to_another_is_told(here: World) -> None:
-    """It is made: perhaps it is meant."""
-    ran = here.run("new", "environment", "twoo", "epsilon")
-    assert ran.code == 0, ran.err
-    assert "its name is close to two" in ran.out
-
-
 def test_rules_are_told_beside_what_it_costs(here: World) -> None:
     """By new and by add: the rule, where it is set, how to ask; only what they would cause."""
     path = here.repository.root / "pyproject.toml"
@@ -227,7 +222,6 @@ def test_rules_are_told_beside_what_it_costs(here: World) -> None:
         assert "alpha" not in added.out.partition("violation")[2].replace("[tool.egg", "")
         assert "add to environments/one/pyproject.toml:" in added.out
         assert "[[tool.eggcrate.exceptions]]" in added.out
-        assert here.document("remove", "one", "alpha", "--dry-run")["violations"] == []
         new = here.document("new", "environment", "mine", "epsilon", "--dry-run")
         assert [(one["rule"], one["where"]) for one in new["violations"]] == [
             ("max-size", "pyproject.toml:5"),
