@@ -163,6 +163,7 @@ def test_a_dry_run_leaves_nothing(here: World) -> None:
         (("x", "--python", "3.12"), 2, ("no base has Python 3.12", "3.11, 3.13")),
         (("x", "--python", "3.13.1"), 2, ("write 3.13",)),
         (("x", "--base", "python-3.12"), 2, ("no base 'python-3.12'", "did you mean")),
+        (("x", "--base", "python-3.13", "--python", "3.11"), 2, ("does not have Python 3.11",)),
         (("x", "--set", "alpha<2"), 2, ("--from ENV",)),
         (("x", "--from", "oen", "--set", "alpha"), 2, ("no environment 'oen'", "mean one?")),
         (("x", "--from", "one", "--set", "alpha"), 2, ("asks for alpha<2 already",)),

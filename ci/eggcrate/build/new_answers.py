@@ -81,12 +81,18 @@ def answer_environment(
         pick("base", [given.base], monorepo.bases)
     if given.python:
         _check_python(given.python, monorepo.bases)
+    if given.base and given.python and given.python != _minor(given.base, monorepo.bases):
+        raise UsageError(
+            f"{given.base} does not have Python {given.python}",
+            why=f"it has Python {_minor(given.base, monorepo.bases)}",
+            hint="leave --python or --base away",
+        )
     if given.source is not None:
         return Answered(wanted=_next_version(given, given.source, monorepo.bases, questions))
     used: dict[str, KnownAnswer] = {}
     answers: dict[str, str] = {}
     packages = given.packages or _ask_packages(template, questions)
-    python = _minor(monorepo.bases[given.base], monorepo.bases) if given.base else given.python
+    python = _minor(given.base, monorepo.bases) if given.base else given.python
     if not python and (told := _known_python(known, monorepo.bases)):
         python, used["python"] = told.value, told
     if not python:
@@ -118,7 +124,7 @@ def _next_version(
 ) -> NewEnvironment:
     """The next of a family: as its source is, but for what is said."""
     base = given.base
-    python = _minor(bases[base], bases) if base else given.python
+    python = _minor(base, bases) if base else given.python
     before = minor_of(source.requires_python)
     if python and python != before and source.base and not base:
         base = base_for(python, bases).name
@@ -224,8 +230,8 @@ def base_for(python: str, bases: Mapping[str, Base]) -> Base:
     )
 
 
-def _minor(base: Base, bases: Mapping[str, Base]) -> str:
-    return chain(base, bases)[0].python
+def _minor(base: str, bases: Mapping[str, Base]) -> str:
+    return chain(bases[base], bases)[0].python
 
 
 def _owner(monorepo: Monorepo) -> str:
