@@ -42,6 +42,16 @@ push: setup ## build what is not published yet and push it to the registry
 lock: setup ## lock environments with Poetry's resolver, moving no pin that need not move
 	@$(EGGCRATE) lock $(ARGS)
 
+.PHONY: new-environment new-component new-pipeline
+new-environment: setup ## make an environment: NAME=…, ARGS='polars' or '--from ENV --set REQUIREMENT'
+	@$(EGGCRATE) new environment $(NAME) $(ARGS)
+
+new-component: setup ## make a component with an example and tests, proven at once: NAME=…
+	@$(EGGCRATE) new component $(NAME) $(ARGS)
+
+new-pipeline: setup ## make a pipeline that compiles at once: NAME=…
+	@$(EGGCRATE) new pipeline $(NAME) $(ARGS)
+
 .PHONY: setup-all
 setup-all: ## make .venv with the clients of Vertex AI too, which the tests need
 	@$(PYTHON) scripts/bootstrap.py --all

@@ -1,1 +1,1 @@
-"""A component to copy."""
+"""What this component does, in one line."""

@@ -15,9 +15,12 @@ class Result(NamedTuple):
     dropped: int
 
 
-# The only component in this file, so its name is free; give it yours when you copy it.
 @component
-def template(data: Input[Dataset], cleaned: Output[Dataset], column: str) -> Result:
+def template(
+    data: Input[Dataset],
+    cleaned: Output[Dataset],
+    column: str,
+) -> Result:
     """Drop the rows in which a column has no value.
 
     Args:

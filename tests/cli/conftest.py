@@ -72,14 +72,32 @@ def run(
     """The command line in this process, with the registry set."""
     monkeypatch.setenv("EGGCRATE_CACHE", str(repository.cache))
     monkeypatch.setenv("EGGCRATE_REGISTRY", prefix)
+    return _runner(repository, capsys)
 
-    def call(*arguments: str, root: Path = repository.root) -> tuple[int, str, str]:
+
+@pytest.fixture
+def call(
+    *,
+    alone: None,
+    repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """The command line in this process, without a registry and without CI."""
+    monkeypatch.setenv("EGGCRATE_CACHE", str(repository.cache))
+    for name in ("GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "_BASE_BRANCH"):
+        monkeypatch.delenv(name, raising=False)
+    return _runner(repository, capsys)
+
+
+def _runner(repository: Repository, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str, root: Path = repository.root) -> tuple[int, str, str]:
         code = cli.main(["--repo", str(root), *arguments])
         told = capsys.readouterr()
         assert "Traceback" not in told.err
         return code, told.out, told.err
 
-    return call
+    return run
 
 
 @pytest.fixture

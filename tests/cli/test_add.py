@@ -121,7 +121,7 @@ def test_a_conflict_is_told_in_the_resolvers_words(here: World) -> None:
     assert "-environment" not in ran.err
     assert "this fits: eggcrate add one 'gamma==0.5'" in ran.err
     assert "eggcrate where 'gamma==1.0'" in ran.err
-    assert "eggcrate new environment NAME" in ran.err
+    assert "eggcrate new environment NAME 'gamma==1.0'" in ran.err
     assert here.files() == before
 
 

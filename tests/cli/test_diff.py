@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from eggcrate import cli
 from support.planning import commit, git, package
 from support.published import fill_store
 from support.repository import Repository, packages
@@ -17,27 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
     Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(
-    *,
-    alone: None,
-    repository: Repository,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    """The command line in this process, without a registry."""
-    monkeypatch.setenv("EGGCRATE_CACHE", str(repository.cache))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(["--repo", str(repository.root), *arguments])
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return code, told.out, told.err
-
-    return run
 
 
 def changes(call: Call, *arguments: str) -> dict[str, tuple[str, str, str]]:

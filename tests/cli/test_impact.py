@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eggcrate import cli
 from eggcrate.report.impact import MARKER
 from support.forges import FakeForge, fake_forge
 from support.planning import commit, git, package
@@ -27,30 +26,14 @@ VISIBLE_LINES = 40
 
 
 @pytest.fixture
-def call(
-    *,
-    alone: None,
-    repository: Repository,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    """The command line in this process on a branch, without a registry and without CI."""
-    monkeypatch.setenv("EGGCRATE_CACHE", str(repository.cache))
-    for name in ("GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "_BASE_BRANCH"):
-        monkeypatch.delenv(name, raising=False)
+def call(call: Call, repository: Repository) -> Call:
+    """On a branch, with two components."""
     (repository.root / ".gitignore").write_text(".eggcrate\nbuild\n")
     component(repository, "load", "pandas>=2,<3")
     component(repository, "plain", "six")
     commit(repository.root, "components")
     git(repository.root, "checkout", "-qb", "change")
-
-    def run(*arguments: str, root: Path = repository.root) -> tuple[int, str, str]:
-        code = cli.main(["--repo", str(root), *arguments])
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return code, told.out, told.err
-
-    return run
+    return call
 
 
 def component(repository: Repository, name: str, *needs: str) -> None:

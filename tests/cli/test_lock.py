@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from eggcrate.cli.lock import with_extensions
 from eggcrate.repo.monorepo import read_monorepo
-from support.repository import HERE, make_repository, take_debs
+from support.repository import HERE, make_repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,24 +42,3 @@ def test_a_dry_run_of_lock_writes_nothing(tmp_path: Path) -> None:
     assert "1 would change" in ran.out
     assert "  + iniconfig 2" in ran.out
     assert ((folder / "poetry.lock").stat().st_mtime_ns, sorted(folder.iterdir())) == before
-
-
-@pytest.mark.network
-@pytest.mark.sandbox
-def test_copies_of_the_templates_work_at_once(tmp_path: Path) -> None:
-    """``cp -r``, lock, and the matrix proves the new component in the new environment."""
-    repository = make_repository(tmp_path / "repo", tmp_path / "cache")
-    take_debs(repository.cache)
-    root = repository.root
-    shutil.copytree(HERE / "environments" / "_template", root / "environments" / "mine")
-    for name, copy in (("_template", "mine_too"), ("shared", "shared")):
-        shutil.copytree(HERE / "components" / name, root / "components" / copy)
-    for name in ("__init__.py", "conftest.py"):
-        shutil.copy(HERE / "components" / name, root / "components" / name)
-    settings = root / "components" / "mine_too" / "pyproject.toml"
-    settings.write_text(settings.read_text().replace("sklearn-1-9", "mine"))
-    locked = repository.run("lock", "mine")
-    assert locked.code == 0, locked.err
-    proven = repository.run("matrix", "--runtime", "sandbox")
-    assert proven.code == 0, proven.out + proven.err
-    assert "[1/1] mine_too in mine: passed" in proven.err

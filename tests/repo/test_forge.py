@@ -151,9 +151,43 @@ def test_a_token_that_may_not_write_is_told_what_it_needs(fake: FakeForge) -> No
 def test_a_page_elsewhere_does_not_get_the_token(fake: FakeForge) -> None:
     """A Link that leads to another server is not followed."""
     fake.faults = [(200, {"Link": '<http://127.0.0.2:1/x>; rel="next"'})]
-    with pytest.raises(ForgeError, match="does not answer as"):
+    with pytest.raises(ForgeError, match=r"sends us to http://127\.0\.0\.2:1/x"):
         post(forge_of(fake), ONE, MARKER)
     assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_elsewhere_does_not_get_the_token(fake: FakeForge, status: int) -> None:
+    """Another port is another server: it sees no request, so no header of ours."""
+    with fake_forge(fake.kind) as other:
+        fake.faults = [(status, {"Location": f"{other.url}/stolen"})]
+        with pytest.raises(ForgeError, match=f"sends us to {other.url}/stolen"):
+            post(forge_of(fake), ONE, MARKER)
+        assert other.requests == []
+
+
+def test_a_redirect_on_the_same_server_is_followed(fake: FakeForge) -> None:
+    """A repository that was renamed; what would turn a POST into a GET is told instead."""
+    listed = forge_of(fake).comments
+    fake.faults = [(301, {"Location": listed}), (308, {"Location": listed})]
+    assert post(forge_of(fake), ONE, MARKER, dry_run=True).outcome == "created"
+    fake.write_faults = [301]
+    fake.write_headers = {"Location": listed}
+    with pytest.raises(ForgeError, match="cannot be asked") as caught:
+        post(forge_of(fake), ONE, MARKER)
+    assert "has moved to" in caught.value.why
+    assert fake.bodies == []
+
+
+@pytest.mark.parametrize("address", ["http://forge.example/api", "http://127.0.0.1.example:80"])
+def test_a_token_is_not_sent_in_the_clear(fake: FakeForge, address: str) -> None:
+    """Before anything is asked or computed: making the forge is refused, by an address of http."""
+    with pytest.raises(ForgeError, match="without TLS") as caught:
+        forge_of(fake, GITHUB_API_URL=address, CI_API_V4_URL=address)
+    assert "https://" in caught.value.hint
+    assert TOKEN not in str(caught.value)
+    secure = address.replace("http:", "https:")
+    assert forge_of(fake, GITHUB_API_URL=secure, CI_API_V4_URL=secure).comments.startswith(secure)
 
 
 def test_the_event_tells_the_pull_request(tmp_path: Path) -> None:
@@ -161,13 +195,13 @@ def test_the_event_tells_the_pull_request(tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"pull_request": {"number": 12}}))
     environ = {
-        "GITHUB_API_URL": "http://x/",
+        "GITHUB_API_URL": "https://x/",
         "GITHUB_REPOSITORY": "a/b",
         "GH_TOKEN": "t",
         "GITHUB_REF": "refs/heads/main",
         "GITHUB_EVENT_PATH": str(event),
     }
-    assert github(environ).comments == "http://x/repos/a/b/issues/12/comments"
+    assert github(environ).comments == "https://x/repos/a/b/issues/12/comments"
     assert github(environ, number=3, repository="c/d").request == "pull request 3 of c/d"
     event.write_text("[]")
     with pytest.raises(UsageError, match=r"the pull request \(--number\)"):

@@ -37,6 +37,8 @@ class FakeForge:
     """Status and headers to answer the next requests with instead."""
     write_faults: list[int] = field(default_factory=list)
     """Statuses to answer the next requests with that would change something."""
+    write_headers: dict[str, str] = field(default_factory=dict)
+    """Headers of these answers."""
     writable: bool = True
     vanish: bool = False
     """Whether a comment is deleted between being listed and being changed."""
@@ -98,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.command == "GET":
             self._page()
         elif forge.write_faults:
-            self._send(forge.write_faults.pop(0), {"message": "as told"})
+            told = {"message": "as told"}
+            self._send(forge.write_faults.pop(0), told, forge.write_headers)
         elif not forge.writable:
             self._send(403, {"message": "Resource not accessible by integration"})
         else:

@@ -149,9 +149,62 @@ def propose(
         LockError: nothing satisfies the requirements, or the lock cannot be read.
         UnsupportedPackageError: a package has no file for the target.
     """
-    origin = environment.pyproject_path.read_bytes()
-    before = read_pins(environment.lock_path)
-    lock = environment.lock_path.read_bytes() if before else None
+    return _proposed(
+        environment,
+        pyproject,
+        origin=environment.pyproject_path.read_bytes(),
+        start=environment,
+        before=held(environment, target, cache=locker.cache),
+        target=target,
+        locker=locker,
+    )
+
+
+def propose_new(
+    environment: Environment,
+    pyproject: str,
+    *,
+    source: Environment | None,
+    monorepo: Monorepo,
+    locker: Locker,
+) -> Proposal:
+    """Resolve an environment that is not there yet.
+
+    Args:
+        environment: as it would be.
+        pyproject: its ``pyproject.toml``.
+        source: the one whose pins it keeps where it can, and is compared with; without one
+            everything is new.
+        monorepo: for the bases.
+        locker: of this run.
+
+    Raises:
+        LockError: nothing satisfies the requirements.
+        UnsupportedPackageError: a package has no file for the target.
+    """
+    return _proposed(
+        environment,
+        pyproject,
+        origin=b"",
+        start=source,
+        before=held(source, target_of(source, monorepo), cache=locker.cache) if source else (),
+        target=target_of(environment, monorepo),
+        locker=locker,
+    )
+
+
+def _proposed(
+    environment: Environment,
+    pyproject: str,
+    *,
+    origin: bytes,
+    start: Environment | None,
+    before: tuple[Distribution, ...] | None,
+    target: Target,
+    locker: Locker,
+) -> Proposal:
+    pins = read_pins(start.lock_path) if start else {}
+    lock = start.lock_path.read_bytes() if start and pins else None
     found = resolve_project(environment.path, locker=locker, pyproject=pyproject, lock=lock)
     return Proposal(
         environment=environment,
@@ -159,8 +212,8 @@ def propose(
         origin=origin,
         pyproject=pyproject,
         lock=found.lock,
-        changes=compare(before, found.versions),
-        before=held(environment, target, cache=locker.cache),
+        changes=compare(pins, found.versions),
+        before=before,
         after=_with_files(environment, pyproject, found.lock, target),
     )
 

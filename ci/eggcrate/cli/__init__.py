@@ -34,6 +34,7 @@ _VERBS = {
     "add": "add packages to an environment, and see what that costs and breaks",
     "remove": "remove packages from an environment, and see what that breaks",
     "where": "find the environment that can take a package",
+    "new": "make an environment, a component or a pipeline that works at once",
     "outdated": "show which pins have newer versions",
     "lock": "write poetry.lock of environments with Poetry's resolver",
     "plan": "show which environments must be built, and why",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from eggcrate.build.proposal import carry_out
+from eggcrate.build.proposal_policy import judge_proposal
+from eggcrate.cli.diff import size_asker
+from eggcrate.cli.policy import licence_asker
 from eggcrate.errors import EXIT_OK
 from eggcrate.matrix.addition import decide_addition
 from eggcrate.packages.relock import locked_folder, locker
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from eggcrate.build.judgement import Judgement
     from eggcrate.cli.context import Context
     from eggcrate.matrix.addition import Addition
     from eggcrate.repo.values import Environment
@@ -67,11 +72,12 @@ def change(
             monorepo=context.monorepo,
             locker=opened,
             pip=functools.partial(getattr, context, "pip"),
+            judge=rules(context),
             move=arguments.move,
         )
-        written = not arguments.dry_run
-        shown = report.addition(found, written=written)
-        document = report.document(found, written=written)
+        written, today = not arguments.dry_run, datetime.now(UTC).date()
+        shown = report.addition(found, written=written, today=today)
+        document = report.document(found, written=written, today=today)
         if written and found.changed:
             carry_out(found.proposal)
     if arguments.json:
@@ -79,6 +85,18 @@ def change(
     else:
         context.show(shown)
     return EXIT_OK
+
+
+def rules(context: Context) -> Callable[..., Judgement]:
+    """What judges a proposal by the repository's rules."""
+    return functools.partial(
+        judge_proposal,
+        monorepo=context.monorepo,
+        sizes=size_asker(context, offline=False),
+        licences=licence_asker(context, offline=False),
+        today=datetime.now(UTC).date(),
+        cache=context.settings.cache,
+    )
 
 
 def named_environment(name: str, context: Context) -> Environment:

@@ -92,14 +92,15 @@ def subjects(
         root=context.root,
         before=before,
         sizes=size_asker(context, offline),
-        licences=_licence_asker(context, offline),
+        licences=licence_asker(context, offline),
         today=datetime.now(UTC).date(),
     )
 
 
-def _licence_asker(
+def licence_asker(
     context: Context, offline: bool
 ) -> Callable[[Iterable[Distribution]], Mapping[Distribution, str | None]]:
+    """What gives the licences of files."""
     return functools.partial(
         licences, cache=context.settings.cache, config=None if offline else lambda: context.pip
     )

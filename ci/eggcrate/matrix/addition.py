@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from eggcrate.build.judgement import Judgement
 from eggcrate.build.proposal import (
     Costs,
     Proposal,
@@ -35,6 +36,7 @@ from eggcrate.repo.dependencies import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from packaging.requirements import Requirement
 
@@ -47,6 +49,11 @@ if TYPE_CHECKING:
 
 _SHOWN = 6
 _LINE = "\n        "
+
+
+def unjudged(*_: object, **__: object) -> Judgement:
+    """No judgement: nothing is broken."""
+    return Judgement(violations=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +80,8 @@ class Addition:
     proposal: Proposal
     costs: Costs
     effects: tuple[Effect, ...]
+    judgement: Judgement
+    """Rules that are broken then, and were not before."""
 
     @property
     def changed(self) -> bool:
@@ -92,6 +101,7 @@ def decide_addition(
     monorepo: Monorepo,
     locker: Locker,
     pip: Callable[[], PipConfig] | None = None,
+    judge: Callable[..., Judgement] = unjudged,
     move: bool = False,
 ) -> Addition:
     """What adding packages to an environment comes to; nothing is written.
@@ -102,6 +112,7 @@ def decide_addition(
         monorepo: the others, for advice, and the components.
         locker: of this run.
         pip: gives pip's configuration, when an index must be asked how large a package is.
+        judge: judges what would be by the rules, see :func:`judge_proposal`.
         move: whether pins of other packages may move, where they must.
 
     Raises:
@@ -126,10 +137,8 @@ def decide_addition(
         version = versions.get(name, "")
         if listed(text)[name] == listed(before).get(name):
             reasons[name] = "it was asked for already"
-        elif version and "," not in version and not all(map(_is_bounded, listed(text)[name])):
-            range_, reasons[name] = sensible_range(Version(version))
-            wanted = with_range(typed.strip(), range_)
-            text = with_requirement(text, wanted, path=environment.pyproject_path)
+        else:
+            text, reasons[name] = with_bounds(text, typed, version, path=environment.pyproject_path)
     proposal = settled(proposal, text, locker=locker)
     return Addition(
         chosen=tuple(
@@ -148,6 +157,7 @@ def decide_addition(
         proposal=proposal,
         costs=costs_of(proposal, cache=locker.cache, config=pip),
         effects=effects(proposal, monorepo.components),
+        judgement=judge(proposal),
     )
 
 
@@ -158,6 +168,7 @@ def decide_removal(
     monorepo: Monorepo,
     locker: Locker,
     pip: Callable[[], PipConfig] | None = None,
+    judge: Callable[..., Judgement] = unjudged,
     move: bool = False,
 ) -> Addition:
     """What removing packages from an environment comes to; see :func:`decide_addition`.
@@ -183,6 +194,7 @@ def decide_removal(
         proposal=proposal,
         costs=costs_of(proposal, cache=locker.cache, config=pip),
         effects=effects(proposal, monorepo.components),
+        judgement=judge(proposal),
     )
 
 
@@ -236,7 +248,7 @@ def elsewhere(packages: Sequence[str]) -> list[str]:
     quoted = " ".join(f"'{one}'" if re.search(r"[^\w.-]", one) else one for one in packages)
     return [
         f"see which environment can take it: eggcrate where {quoted}",
-        "or make one for it: eggcrate new environment NAME",
+        f"or make one for it: eggcrate new environment NAME {quoted}",
     ]
 
 
@@ -250,6 +262,25 @@ def _moves(
         why=f"these would move: {', '.join(told)}{more}",
         hint=_LINE.join(["--move lets them", *elsewhere(packages)]),
     )
+
+
+def with_bounds(text: str, typed: str, version: str, *, path: Path) -> tuple[str, str]:
+    """A ``pyproject.toml`` that asks for a range, where a person named none.
+
+    Args:
+        text: of it; asks for the package as it was typed.
+        typed: the requirement as it was typed.
+        version: the one that is locked; nothing to go by when it is empty or several.
+        path: of the file, for messages.
+
+    Returns:
+        The text, and why it is this range; empty when nothing is changed.
+    """
+    name = canonicalize_name(read_requirement(typed).name)
+    if not version or "," in version or all(map(_is_bounded, listed(text)[name])):
+        return text, ""
+    range_, why = sensible_range(Version(version))
+    return with_requirement(text, with_range(typed.strip(), range_), path=path), why
 
 
 def _is_bounded(written: str) -> bool:

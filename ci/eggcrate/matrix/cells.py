@@ -10,7 +10,7 @@ from eggcrate.matrix.compatibility import compatibility
 from eggcrate.matrix.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from eggcrate.packages.target import Target
     from eggcrate.repo.values import Component
@@ -163,6 +163,15 @@ def lay_out(components: Sequence[Component], columns: Sequence[Column]) -> Grid:
 
 def _cell(component: Component, flavour: str, column: Column) -> Cell:
     return Cell(component=component.name, flavour=flavour, environment=column.environment)
+
+
+def why_not(results: Iterable[CellResult]) -> str:
+    """Why a component does not fit an environment: for itself, or for each of its flavours."""
+    told = [
+        f"as {one.cell.flavour} it {one.reason}" if one.cell.flavour else f"it {one.reason}"
+        for one in results
+    ]
+    return "; ".join(told)
 
 
 def homeless(grid: Grid) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from eggcrate.errors import PackageError
+from eggcrate.repo.names import is_slip
 from eggcrate.repo.stdlib import is_standard
 
 if TYPE_CHECKING:
@@ -89,27 +90,12 @@ class Names:
         known = self.packages | _COMMON | KNOWN_AS.keys() | set(KNOWN_AS.values())
         if typed in known or len(typed) < _SHORTEST:
             return ""
-        return next((one for one in sorted(known) if _is_slip(typed, one)), "")
+        return next((one for one in sorted(known) if is_slip(typed, one)), "")
 
     def nearest(self, name: str) -> list[str]:
         """Names that are known to exist and look like this one."""
         known = self.packages | _COMMON | set(KNOWN_AS.values())
         return difflib.get_close_matches(canonicalize_name(name), sorted(known), n=3, cutoff=0.7)
-
-
-def _is_slip(typed: str, name: str) -> bool:
-    """Whether one letter is missing, too many, wrong, or changed places with its neighbour."""
-    if abs(len(typed) - len(name)) > 1 or typed == name:
-        return False
-    start = next(
-        (n for n, (a, b) in enumerate(zip(typed, name, strict=False)) if a != b),
-        min(len(typed), len(name)),
-    )
-    a, b = typed[start:], name[start:]
-    if (a[:1] or b[:1]).isdigit() or b[:1].isdigit():
-        return False
-    swapped = a[:2] == b[1::-1] and a[2:] == b[2:] and len(a) > 1
-    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +106,12 @@ class Place:
     target: Target
     others: Mapping[str, Target] = field(default_factory=dict)
     """Every other environment."""
+    command: str = ""
+    """What puts a package there; empty: ``eggcrate add`` with its name."""
+
+    def asking(self, package: str) -> str:
+        """The command that asks for a package there."""
+        return f"{self.command or f'eggcrate add {self.name}'} {package}"
 
 
 def suggestion(name: str, names: Names) -> str:
@@ -163,7 +155,7 @@ def check_name(
             why="there is a project of that name, and it is another one",
             hint=_LINE.join(
                 (
-                    f"eggcrate add {place.name} {names.published_as(slip) or slip}",
+                    place.asking(names.published_as(slip) or slip),
                     f"or, if it is meant, with a version: '{asked.name}=={list(every)[-1]}'",
                 )
             ),
@@ -172,7 +164,7 @@ def check_name(
         raise PackageError(
             f"there is no {asked.name} {asked.specifier}",
             why=f"the nearest versions are {', '.join(_nearest(asked, list(every)))}",
-            hint=f"ask for one of them, or for any: eggcrate add {place.name} {asked.name}",
+            hint=f"ask for one of them, or for any: {place.asking(asked.name)}",
         )
 
 
@@ -205,7 +197,7 @@ def _refuse_modules(name: str, place: Place, names: Names) -> None:
     if package in KNOWN_AS and (published := names.published_as(name)):
         raise PackageError(
             f"{name} is what one imports; the package is called {published}",
-            hint=f"eggcrate add {place.name} {published}",
+            hint=place.asking(published),
         )
 
 
@@ -225,7 +217,7 @@ def _refuse_python(
         f"which {place.name} has",
         why=f"it needs Python {' or '.join(newest.requires_python)}",
         hint="\n        ".join(tries)
-        or "make an environment with that Python: eggcrate new environment",
+        or f"make an environment with that Python: eggcrate new environment NAME {asked.name}",
     )
 
 

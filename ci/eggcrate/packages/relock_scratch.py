@@ -56,7 +56,7 @@ def scratch_project(
         path = folder.resolve().parent / f".{folder.resolve().name}.locking"
         remove_tree(path)
         path.mkdir()
-        for entry in folder.iterdir():
+        for entry in folder.iterdir() if folder.is_dir() else ():
             if entry.name not in _OWN:
                 (path / entry.name).symlink_to(entry.resolve())
     else:

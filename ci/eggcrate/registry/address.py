@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 from eggcrate.errors import ConfigError, TlsError
+from eggcrate.loopback import is_loopback
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +78,6 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.host}/{self.path}" if self.path else self.host
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, with or without a port, is this machine."""
-    return host in _LOOPBACK or host.rpartition(":")[0] in _LOOPBACK
 
 
 def is_google(host: str) -> bool:

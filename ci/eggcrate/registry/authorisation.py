@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from eggcrate.errors import AccessDeniedError, RegistryError, TlsError
-from eggcrate.registry.address import is_loopback
+from eggcrate.loopback import is_loopback
 from eggcrate.retries import TRANSIENT, TransientError, retry_after
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 import httpx2
 
 from eggcrate.errors import RegistryError, RegistryUnreachableError, TlsError
-from eggcrate.registry.address import is_loopback
+from eggcrate.loopback import is_loopback
 from eggcrate.registry.authorisation import Authorisation
 from eggcrate.registry.credentials import find_credentials
 from eggcrate.registry.refusals import Wanted, denied, explain, may_heal, not_a_registry

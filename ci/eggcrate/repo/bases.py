@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from eggcrate.errors import ConfigError
 from eggcrate.repo.document import Table
+from eggcrate.repo.names import NAME
 from eggcrate.repo.values import Base
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE = "base.toml"
-_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _MINOR = re.compile(r"3\.[0-9]+")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
@@ -46,7 +46,7 @@ def read_base(path: Path) -> Base:
 
 
 def _read(path: Path, *, extended_by: tuple[str, ...]) -> Base:
-    if not _NAME.fullmatch(path.name):
+    if not NAME.fullmatch(path.name):
         raise ConfigError(
             f"{path} is not a name a base can have",
             why="names are lower-case letters, digits and single . _ - between them",
@@ -85,7 +85,7 @@ def _debian(document: Table, path: Path) -> Base:
 
 def _extension(document: Table, path: Path, *, extended_by: tuple[str, ...]) -> Base:
     document.only(_EXTENSION_KEYS)
-    name = _matching(document, "extends", _NAME, "the name of another base")
+    name = _matching(document, "extends", NAME, "the name of another base")
     chain = (*extended_by, path.name)
     if name in chain:
         raise document.error("extends", f"goes in a circle: {' → '.join((*chain, name))}")

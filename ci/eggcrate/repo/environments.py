@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -11,12 +10,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from eggcrate.errors import ConfigError
 from eggcrate.repo.document import Table
+from eggcrate.repo.names import NAME
 from eggcrate.repo.values import Environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _KEYS = (
     "base",
     "groups",
@@ -40,7 +39,7 @@ def read_environment(path: Path) -> Environment:
             message names file and line.
     """
     name = path.name
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ConfigError(
             f"{path} is not a name an image can have",
             why="image names are lower-case letters, digits and single . _ - between them",

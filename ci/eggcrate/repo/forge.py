@@ -7,6 +7,7 @@ wait with ``Retry-After`` when there were too many requests.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import ssl
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from eggcrate.errors import ForgeError
+from eggcrate.loopback import is_loopback
 from eggcrate.retries import TRANSIENT, Retries, TransientError, retry_after
 
 if TYPE_CHECKING:
@@ -31,7 +33,11 @@ _LIMITED = 403
 
 @dataclass(frozen=True, kw_only=True)
 class Forge:
-    """Where the comments of one pull or merge request are."""
+    """Where the comments of one pull or merge request are.
+
+    Raises:
+        ForgeError: the token would be sent to another machine in the clear.
+    """
 
     name: str
     """``GitHub`` or ``GitLab``."""
@@ -47,6 +53,15 @@ class Forge:
     permission: str
     """What the token must be allowed to, in words."""
     retries: Retries = field(default_factory=lambda: Retries(attempts=4))
+
+    def __post_init__(self) -> None:
+        scheme, host, _ = _place(self.comments)
+        if scheme == "http" and not is_loopback(host):
+            raise ForgeError(
+                f"{self.name} at {host} would be spoken to without TLS",
+                why="the token would be sent in the clear; plain HTTP is for this machine alone",
+                hint="give the API's address with https://",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +93,7 @@ def post(
         timeout=_TIMEOUT,
         follow_redirects=True,
         headers=dict(forge.headers),
+        event_hooks={"request": [functools.partial(_check_place, forge)]},
     ) as http:
         earlier = _earlier(forge, marker, http)
         if earlier is None and quiet:
@@ -126,14 +142,20 @@ def _comments(forge: Forge, http: httpx2.Client) -> Iterator[dict[str, Any]]:
         following = _NEXT.search(answer.headers.get("Link", ""))
         if following is None:
             return
-        # The token goes to this server and no other.
-        link = httpx2.URL(url).join(following[1])
-        if (link.scheme, link.host, link.port) != _place(url):
-            raise _odd(forge, answer)
-        url = str(link)
+        url = str(httpx2.URL(url).join(following[1]))
 
 
-def _place(url: str) -> tuple[str, str, int | None]:
+def _check_place(forge: Forge, request: httpx2.Request) -> None:
+    """The token goes to this server and no other, wherever a link or a redirect leads."""
+    if _place(request.url) != _place(forge.comments):
+        raise ForgeError(
+            f"{forge.name} sends us to {request.url.copy_with(query=None)}",
+            why="that is another server, which must not get the token",
+            hint="check the API's address: it may have moved",
+        )
+
+
+def _place(url: httpx2.URL | str) -> tuple[str, str, int | None]:
     parsed = httpx2.URL(url)
     return parsed.scheme, parsed.host, parsed.port
 
@@ -172,6 +194,12 @@ def _once(http: httpx2.Client, method: str, url: str, body: str | None) -> httpx
         ) from error
     except httpx2.TransportError as error:
         raise TransientError(f"no answer: {error or type(error).__name__}") from error
+    if answer.request.method != method:
+        raise ForgeError(
+            f"{url} cannot be asked",
+            why=f"it has moved to {answer.request.url.copy_with(query=None)}",
+            hint="give the address that it has now",
+        )
     wait = retry_after(answer.headers.get("Retry-After", ""))
     if answer.status_code == _LIMITED and wait is None and _used_up(answer):
         wait = _until_reset(answer)

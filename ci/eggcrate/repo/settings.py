@@ -76,7 +76,8 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     """
     path = root / "pyproject.toml"
     table = Table.read(path).table("tool").table("eggcrate")
-    table.only((*_DEFAULTS, "policy"))  # that one is read by eggcrate.repo.policy
+    # These are read by eggcrate.repo.policy and eggcrate.repo.known_answers.
+    table.only((*_DEFAULTS, "policy", "new"))
     found: dict[str, Setting] = {}
     for name, default in _DEFAULTS.items():
         variable = f"EGGCRATE_{name.upper()}"

@@ -5,26 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.progress import human_size
+from eggcrate.report import policy
+from eggcrate.report.sizes import growth
 from eggcrate.report.table import table
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from eggcrate.build.judgement import Judgement
     from eggcrate.build.proposal import Cost, Costs
     from eggcrate.matrix.addition import Addition, Chosen
     from eggcrate.matrix.effects import Effect
     from eggcrate.packages.sizes import Size
 
 
-def addition(found: Addition, *, written: bool) -> str:
-    """The requirements, each package with what it costs, totals, and components."""
+def addition(found: Addition, *, written: bool, today: date) -> str:
+    """The requirements, each package with what it costs, totals, components, broken rules."""
     parts = ["\n".join(_asked(one, found.proposal.environment.name) for one in found.chosen)]
     if found.costs.packages:
         parts.append(_packages(found.costs))
     parts.append("\n".join([_total(found), *_components(found)]))
+    parts += broken_rules(found.judgement, today)
     if not found.changed:
         parts.append("nothing changes: both files are as they were")
     elif not written:
         parts.append("nothing was written (--dry-run)")
     return "\n\n".join(parts)
+
+
+def broken_rules(judgement: Judgement, today: date) -> list[str]:
+    """What the rules say, and how to ask for an exception; nothing where they are content."""
+    told = [policy.line(one) for one in judgement.violations]
+    told += [f"error: {error}" for error in judgement.errors.values()]
+    asking = policy.asking(judgement, today)
+    return [*(["\n".join(told)] if told else []), *(["\n".join(asking)] if asking else [])]
 
 
 def _asked(one: Chosen, environment: str) -> str:
@@ -60,15 +74,11 @@ def _sizes(cost: Cost) -> tuple[str, str]:
         if before is None or after is None:
             return "?", "?"
         more, larger = after.download - before.download, after.unpacked - before.unpacked
-        return _signed(more), _signed(larger)
+        return growth(more), growth(larger)
     one, minus = (after, "") if change.after else (before, "-")
     if one is None:
         return "?", "?"
     return f"{minus}{human_size(one.download)}", f"{minus}{human_size(one.unpacked)}"
-
-
-def _signed(size: int) -> str:
-    return f"{'-' if size < 0 else '+'}{human_size(abs(size))}"
 
 
 def _total(found: Addition) -> str:
@@ -76,7 +86,7 @@ def _total(found: Addition) -> str:
     counts = _counts(found)
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "no change"
     line = (
-        f"{told}: {_signed(costs.download)} to download, {_signed(costs.unpacked)} unpacked; "
+        f"{told}: {growth(costs.download)} to download, {growth(costs.unpacked)} unpacked; "
         f"{found.proposal.environment.name} is {human_size(costs.after.unpacked)} then"
     )
     if costs.unknown:
@@ -108,7 +118,7 @@ def _effect(effect: Effect) -> str:
     return f"{effect.row} no longer fits{default}: it {effect.reason}"
 
 
-def document(found: Addition, *, written: bool) -> dict[str, Any]:
+def document(found: Addition, *, written: bool, today: date) -> dict[str, Any]:
     """``eggcrate.add/1`` and ``eggcrate.remove/1``."""
     costs = found.costs
     return {
@@ -143,6 +153,7 @@ def document(found: Addition, *, written: bool) -> dict[str, Any]:
             }
             for effect in found.effects
         ],
+        "violations": [policy.violation_document(one, today) for one in found.judgement.violations],
     }
 
 

@@ -24,7 +24,12 @@ def text(before: State, after: State, found: Difference) -> str:
     notes = [f"there is no {name}" for name in missing]
     if not found.changes:
         return "\n".join([head, *notes, f"no difference: {found.count} packages"])
-    lines = [head, *notes, f"{counted(found)}; {found.count} packages now", _sizes(found), ""]
+    return "\n".join([head, *notes, changed(found)])
+
+
+def changed(found: Difference) -> str:
+    """Counts and sizes, and a table of what became of each package."""
+    lines = [f"{counted(found)}; {found.count} packages now", _sizes(found), ""]
     rows = [
         (
             f"{'*' if change.direct else ' '} {change.package}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.build.homes import Fit
-from eggcrate.progress import human_size
+from eggcrate.report.sizes import growth
 from eggcrate.report.table import table
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def _row(home: Home) -> tuple[str, ...]:
     gained = download = unpacked = ""
     if home.costs is not None:
         gained = f"+{sum(not cost.change.before for cost in home.costs.packages)}"
-        download = _signed(home.costs.download)
-        unpacked = _signed(home.costs.unpacked)
+        download = growth(home.costs.download)
+        unpacked = growth(home.costs.unpacked)
     return home.environment, home.fit.value, gained, download, unpacked, _how(home)
 
 
@@ -49,7 +49,7 @@ def _next(found: Homes) -> str:
     best = found.homes[0] if found.homes else None
     if why := found.new_environment:
         lines = [f"a new environment is the better home: {why}"]
-        lines += ["next: eggcrate new environment NAME"]
+        lines += [f"next: eggcrate new environment NAME {packages}"]
         if best is not None and best.fit is Fit.MOVES:
             lines += [f"  or: eggcrate add {best.environment} {packages} --move"]
         elif best is not None and best.fit is Fit.FITS:
@@ -59,10 +59,6 @@ def _next(found: Homes) -> str:
     if best is not None and best.fit is Fit.HOLDS:
         return f"{best.environment} has it already; to ask for it by name: {command}"
     return f"next: {command}"
-
-
-def _signed(size: int) -> str:
-    return f"{'-' if size < 0 else '+'}{human_size(abs(size))}"
 
 
 def document(found: Homes) -> dict[str, Any]:

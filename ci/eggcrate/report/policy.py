@@ -18,25 +18,28 @@ def text(judgement: Judgement, judged: Sequence[str], today: date) -> str:
     """Each violation: which rule, what breaks it, where it is set, how to ask for an exception."""
     lines = []
     for name in judged:
-        lines += [_line(one) for one in judgement.of(name)]
+        lines += [line(one) for one in judgement.of(name)]
     lines += [f"error: {error}" for error in judgement.errors.values()]
     count = sum(one.counts for one in judgement.violations)
     environments = f"{len(judged)} environment{'s' * (len(judged) != 1)}"
     if not count:
         lines.append(f"{environments}: no rule is broken" if not judgement.errors else environments)
         return "\n".join(lines)
-    worst = next(one for one in judgement.violations if one.counts)
-    lines += [
-        "",
-        f"{environments}: {count} violation{'s' * (count != 1)}",
-        f"to ask for an exception, add to environments/{worst.environment}/pyproject.toml:",
-        "",
-        exception_for(worst, today),
-    ]
-    return "\n".join(lines)
+    lines += ["", f"{environments}: {count} violation{'s' * (count != 1)}"]
+    return "\n".join([*lines, *asking(judgement, today)])
 
 
-def _line(one: Violation) -> str:
+def asking(judgement: Judgement, today: date) -> list[str]:
+    """How to ask for an exception; nothing where nothing counts."""
+    worst = next((one for one in judgement.violations if one.counts), None)
+    if worst is None:
+        return []
+    where = f"environments/{worst.environment}/pyproject.toml"
+    return [f"to ask for an exception, add to {where}:", "", exception_for(worst, today)]
+
+
+def line(one: Violation) -> str:
+    """One violation, in a line."""
     place = f" (set in {one.where})" if one.where else ""
     return f"{one.environment}: {state(one)} {one.rule}: {one.what}{place}{aside(one)}"
 
