@@ -42,6 +42,10 @@ push: setup ## build what is not published yet and push it to the registry
 lock: setup ## lock environments with Poetry's resolver, moving no pin that need not move
 	@$(EGGCRATE) lock $(ARGS)
 
+.PHONY: catalogue
+catalogue: setup ## write the catalogue's tables: README.md, docs/catalogue.md
+	@$(EGGCRATE) report --catalogue $(ARGS)
+
 .PHONY: setup-all
 setup-all: ## make .venv with the clients of Vertex AI too, which the tests need
 	@$(PYTHON) scripts/bootstrap.py --all
