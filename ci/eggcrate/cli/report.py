@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from eggcrate.build.measured import FILE, fitting, measure, read_measured
 from eggcrate.build.measured import document as measured_document
 from eggcrate.cli.diff import size_asker
-from eggcrate.cli.plan import read_locks
+from eggcrate.cli.plan import add_registry, read_locks
+from eggcrate.cli.report_site import read_site
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, ConfigError, UsageError
 from eggcrate.files import atomic_write_all
 from eggcrate.matrix.catalogue import catalogue_of, first_platforms
 from eggcrate.report.catalogue import catalogue_files
 from eggcrate.report.catalogue_document import SCHEMA, document
+from eggcrate.report.site import FOLDER, check_folder, pages, write_site
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +41,14 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     verb.add_argument("--catalogue", action="store_true", help="write the tables")
     verb.add_argument("--check", action="store_true", help="write nothing; are the tables stale?")
+    verb.add_argument(
+        "--site",
+        nargs="?",
+        const=FOLDER,
+        metavar="DIR",
+        help=f"write a static site: packages, versions and cells of all (default: {FOLDER})",
+    )
+    add_registry(verb)
     verb.add_argument("--dry-run", action="store_true", help="write nothing; tell what would be")
     verb.add_argument("--offline", action="store_true", help="ask no index for sizes")
     verb.add_argument("--json", action="store_true", help=f"print {SCHEMA}")
@@ -47,8 +57,10 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Read, decide, write, print."""
-    if not (arguments.catalogue or arguments.check or arguments.json):
-        raise UsageError("there is nothing to do", hint="say which: --catalogue, --check or --json")
+    if not (arguments.catalogue or arguments.check or arguments.site or arguments.json):
+        raise UsageError(
+            "there is nothing to do", hint="say which: --catalogue, --check, --site or --json"
+        )
     everything, failed = read_locks(context, ())
     resolved = first_platforms(everything)
     kept = read_measured(context.root)
@@ -58,6 +70,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     catalogue = _catalogue(context, resolved, failed, measured)
     if arguments.catalogue:
         _write(catalogue, measured, context, dry_run=arguments.dry_run)
+    if arguments.site:
+        _site(catalogue, arguments, context)
     if arguments.json:
         context.show_json(SCHEMA, document(catalogue))
     return EXIT_FAILURE if catalogue.errors else EXIT_OK
@@ -102,6 +116,18 @@ def _write(
     for name, one in measured.items():
         if one.size is None:
             context.progress.warn(f"the size of {name} is not known: no index told it")
+
+
+def _site(catalogue: Catalogue, arguments: argparse.Namespace, context: Context) -> None:
+    folder = context.root / arguments.site
+    check_folder(folder)
+    found = pages(read_site(catalogue, arguments, context))
+    would = "would be " if arguments.dry_run else ""
+    if not arguments.dry_run:
+        write_site(found, folder)
+    context.progress.info(f"{folder / 'index.html'}: {would}written, {len(found)} pages")
+    for error in catalogue.errors.values():
+        context.progress.warn(str(error))
 
 
 def _check(
