@@ -58,6 +58,12 @@ def code(text: str) -> Markup:
     return tag("code", text)
 
 
+def prose(text: str) -> Markup:
+    """A docstring's text, with what stands between two backticks as code."""
+    parts = text.split("``")
+    return joined(code(part) if place % 2 else part for place, part in enumerate(parts))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[Part]], *, right: str = "") -> Markup:
     """A table that scrolls by itself where the window is narrow.
 

@@ -106,14 +106,14 @@ def _cells(one: CatalogueEnvironment, site: Site) -> Iterator[Markup]:
         (
             component_link(result.cell.component, site),
             result.cell.flavour or DASH,
-            result.cell.environment.partition("@")[2] or "this lock",
             badge(result.outcome),
             f"{result.seconds:.1f} s" if result.seconds else DASH,
+            result.cell.environment.partition("@")[2] or "this lock",
             result.reason,
         )
         for result in results
     ]
-    head = ("component", "flavour", "image", "outcome", "time", "why")
+    head = ("component", "flavour", "outcome", "time", "image", "why")
     yield table(head, rows, right="time")
 
 

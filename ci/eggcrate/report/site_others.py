@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eggcrate.report.html import Markup, code, facts, joined, section, table, tag
+from eggcrate.report.html import Markup, code, facts, joined, prose, section, table, tag
 from eggcrate.report.site_environment import why
 from eggcrate.report.site_pages import (
     DASH,
@@ -57,8 +57,8 @@ def component_page(one: CatalogueComponent, site: Site) -> str:
 def _docstring(summary: str, text: str) -> Markup:
     return joined(
         [
-            tag("p", summary) if summary else None,
-            *(tag("p", part) for part in text.split("\n\n") if part.strip()),
+            tag("p", prose(summary)) if summary else None,
+            *(tag("p", prose(part)) for part in text.split("\n\n") if part.strip()),
         ]
     )
 
@@ -71,7 +71,7 @@ def ports(found: Sequence[Port], *, inputs: bool) -> Markup:
             code(port.type) if port.type else DASH,
             port.kind.value,
             *((code(port.default) if port.default is not None else "needed",) if inputs else ()),
-            port.about or DASH,
+            prose(port.about) if port.about else DASH,
         )
         for port in found
     ]
