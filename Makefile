@@ -42,6 +42,13 @@ push: setup ## build what is not published yet and push it to the registry
 lock: setup ## lock environments with Poetry's resolver, moving no pin that need not move
 	@$(EGGCRATE) lock $(ARGS)
 
+.PHONY: refresh
+refresh: setup ## move all pins to the newest allowed, and tell what that does: a weekly pull request
+	@$(EGGCRATE) outdated
+	@$(EGGCRATE) lock --upgrade
+	@$(EGGCRATE) report --catalogue
+	@$(EGGCRATE) impact $(ARGS)
+
 .PHONY: catalogue
 catalogue: setup ## write the catalogue's tables: README.md, docs/catalogue.md
 	@$(EGGCRATE) report --catalogue $(ARGS)

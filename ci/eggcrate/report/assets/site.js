@@ -86,10 +86,11 @@ function inClause(text, operator, wanted) {
     case "<": {
       const early = version.pre || version.dev !== null;
       const limitEarly = limit.pre || limit.dev !== null;
-      return order < 0 && !(early && !limitEarly && compare(base(version), base(limit)) === 0);
+      const final = { ...version, pre: null, dev: null };
+      return order < 0 && !(early && !limitEarly && compare(final, limit) === 0);
     }
     case ">": {
-      const same = compare(base(version), base(limit)) === 0;
+      const same = compare({ ...version, post: null, dev: null }, limit) === 0;
       return order > 0 && !(version.post !== null && limit.post === null && same);
     }
     case "~=": {
