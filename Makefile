@@ -52,6 +52,17 @@ new-component: setup ## make a component with an example and tests, proven at on
 new-pipeline: setup ## make a pipeline that compiles at once: NAME=…
 	@$(EGGCRATE) new pipeline $(NAME) $(ARGS)
 
+.PHONY: refresh
+refresh: setup ## move all pins to the newest allowed, and tell what that does: a weekly pull request
+	@$(EGGCRATE) outdated
+	@$(EGGCRATE) lock --upgrade
+	@$(EGGCRATE) report --catalogue
+	@$(EGGCRATE) impact $(ARGS)
+
+.PHONY: catalogue
+catalogue: setup ## write the catalogue's tables: README.md, docs/catalogue.md
+	@$(EGGCRATE) report --catalogue $(ARGS)
+
 .PHONY: setup-all
 setup-all: ## make .venv with the clients of Vertex AI too, which the tests need
 	@$(PYTHON) scripts/bootstrap.py --all
@@ -69,7 +80,7 @@ doctor: setup ## show settings, where each comes from, and what this machine can
 	@$(EGGCRATE) doctor
 
 .PHONY: docs
-docs: setup ## write docs/commands.md from the commands' own help
+docs: catalogue ## write what is generated in docs/ and README.md: commands, and the catalogue
 	@.venv/bin/python -m eggcrate.cli.reference
 
 .PHONY: bench

@@ -43,19 +43,26 @@ class Plugin:
             PluginError: it cannot be loaded, or it raised; the message names it.
         """
         try:
-            [entry] = [
-                item
-                for item in metadata.entry_points(group=self.group, name=self.name)
-                if item.value == self.value
-            ]
-            function: Callable[..., Any] = entry.load()
-            return function(*arguments, **settings)
-        except Exception as error:
+            return self._load()(*arguments, **settings)
+        except (Exception, SystemExit) as error:  # one that ends the program is one that fails
             raise PluginError(
                 f"the plugin {self.name} ({self.group}) of {self.distribution} failed",
                 why=f"{type(error).__name__}: {error}",
                 hint="`eggcrate doctor` lists the active plugins; uninstall it or mend it",
             ) from error
+
+    def problem(self) -> str:
+        """Why it cannot be called, as far as loading it tells; empty when it can."""
+        try:
+            found = self._load()
+        except (Exception, SystemExit) as error:
+            return f"cannot be loaded: {type(error).__name__}: {error}"
+        return "" if callable(found) else f"{self.value} is no function"
+
+    def _load(self) -> Callable[..., Any]:
+        entry = metadata.EntryPoint(name=self.name, group=self.group, value=self.value)
+        found: Callable[..., Any] = entry.load()
+        return found
 
 
 def plugins(group: str) -> tuple[Plugin, ...]:

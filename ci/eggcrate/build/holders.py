@@ -89,9 +89,14 @@ def holding(query: Query, resolved: Iterable[Resolved]) -> tuple[Holder, ...]:
 
 def chain_to(name: str, one: Resolved) -> tuple[str, ...]:
     """The shortest way to a package from what an environment asks for, itself last."""
+    return all_chains(one).get(name, (name,))
+
+
+def all_chains(one: Resolved) -> dict[str, tuple[str, ...]]:
+    """For each package that an environment holds the shortest way to it, itself last."""
     environment = one.environment
     wanted = read_wanted(
         environment.pyproject_path, groups=environment.groups, extras=environment.extras
     )
     lock = read_lock(environment.lock_path)
-    return chains(lock, wanted, one.recipe.target, one.packages).get(name, (name,))
+    return chains(lock, wanted, one.recipe.target, one.packages)

@@ -1,4 +1,4 @@
-"""``eggcrate doctor``: each setting with where it came from, and what this machine can do."""
+"""``eggcrate doctor``: each setting with where it came from, this machine, and the plugins."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from eggcrate.packages.pip_config import redacted
+from eggcrate.plugins import GROUPS, plugins
 from eggcrate.report.table import table
 from eggcrate.runtimes import docker, sandbox
 
@@ -35,4 +36,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:  # noqa: ARG001
         ("package index", ", ".join(indexes)),
     ]
     context.show("\n" + table(("machine", ""), facts))
+    active = [
+        (group, one.name, one.distribution, one.problem() or "works")
+        for group in GROUPS
+        for one in plugins(group)
+    ]
+    if active:
+        context.show("\n" + table(("plugins of", "name", "distribution", ""), active))
     return 0

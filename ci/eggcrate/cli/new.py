@@ -72,7 +72,7 @@ def _add_environment(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
         "of another one, and lock it. Shows what it holds, what that takes, and which components "
         "could run in it.",
     )
-    kind.add_argument("name", metavar="NAME")
+    kind.add_argument("name", metavar="NAME", help="what it is called")
     kind.add_argument(
         "packages", nargs="*", metavar="PACKAGE", help="such as polars or 'pandas>=2.2,<3'"
     )
@@ -90,7 +90,13 @@ def _add_environment(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     kind.add_argument("--base", default="", help="default: the one with that Python")
     kind.add_argument("--description", default="", help="what it is for, in one line")
     kind.add_argument("--owner", default="", help="the team that is asked when it breaks")
-    kind.add_argument("--supported-until", type=_day, default=None, metavar="YYYY-MM-DD")
+    kind.add_argument(
+        "--supported-until",
+        type=_day,
+        default=None,
+        metavar="YYYY-MM-DD",
+        help="the day by which its users should have moved on",
+    )
     _common(kind)
     kind.set_defaults(run=environment)
 
@@ -102,7 +108,7 @@ def _add_component(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Make components/NAME from components/_template: code, an example and tests. "
         "Shows in which environments it could run.",
     )
-    kind.add_argument("name", metavar="NAME")
+    kind.add_argument("name", metavar="NAME", help="what it is called")
     kind.add_argument(
         "needs", nargs="*", metavar="PACKAGE", help="what it needs, such as 'pandas>=2.2'"
     )
@@ -136,7 +142,7 @@ def _add_pipeline(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Make pipelines/NAME from pipelines/_template: code, and the configuration "
         "that its users edit.",
     )
-    kind.add_argument("name", metavar="NAME")
+    kind.add_argument("name", metavar="NAME", help="what it is called")
     kind.add_argument(
         "--component",
         dest="components",
@@ -153,7 +159,7 @@ def _add_pipeline(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_plugin(kinds: argparse._SubParsersAction[argparse.ArgumentParser], plugin: Plugin) -> None:
     kind = kinds.add_parser(plugin.name, help=f"made by {plugin.distribution}")
-    kind.add_argument("name", metavar="NAME")
+    kind.add_argument("name", metavar="NAME", help="what it is called")
     kind.add_argument("words", nargs="*", metavar="WORD", help="for the plugin")
     kind.add_argument("--dry-run", action="store_true", help="show the files, write nothing")
     kind.add_argument("--json", action="store_true", help=f"print {_SCHEMA}")
