@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from eggcrate.report.trend import Before
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("page.js", "grid.js", "details.js", "sections.js")
+_SCRIPTS = ("common.js", "page.js", "grid.js", "panel.js", "details.js", "sections.js")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -52,11 +52,11 @@ def page(
         suggestions: sentences to be shown.
         finished: when it ended, in ISO 8601.
     """
-    style = _asset("page.css")
-    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, _SCRIPTS)) + "})();\n"
+    style = asset("page.css")
+    script = '(() => {\n"use strict";\n' + "\n".join(map(asset, _SCRIPTS)) + "})();\n"
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src {_allowed(style)}; script-src {_allowed(script)}"
+        f"style-src {allowed(style)}; script-src {allowed(script)}"
     )
     strings = Strings()
     data = {
@@ -77,7 +77,12 @@ def page(
         "script": script,
         "data": embedded(data),
     }
-    return _PLACE.sub(lambda found: parts[found[1]], _asset("page.html"))
+    return filled(asset("page.html"), parts)
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with each ``{{place}}`` filled, once: what is filled in is not read again."""
+    return _PLACE.sub(lambda found: parts[found[1]], template)
 
 
 def images_data(images: Sequence[ImageContent], strings: Strings) -> dict[str, Any]:
@@ -135,11 +140,13 @@ def _title(session: Session) -> str:
     return f"Matrix: all {proven} cells are proven" if proven else "Matrix: no cell was proven"
 
 
-def _allowed(content: str) -> str:
+def allowed(content: str) -> str:
+    """A style or script as a page's policy names it."""
     digest = hashlib.sha256(content.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file that pages are made of."""
     return (_ASSETS / name).read_text(encoding="utf-8")
