@@ -77,7 +77,7 @@ def check(drawing: Drawing, nodes: list[Node], *, across: bool) -> None:
 
 
 @given(graphs(), st.booleans())
-def test_nothing_overlaps_and_edges_go_forward(nodes: list[Node], across: bool) -> None:  # noqa: FBT001
+def test_nothing_overlaps_and_edges_go_forward(nodes: list[Node], across: bool) -> None:
     """Boxes are apart or one in the other; no edge turns back or passes through a box."""
     check(draw(nodes, across=across), nodes, across=across)
 

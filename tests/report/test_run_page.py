@@ -19,10 +19,13 @@ from support.runs import HOSTILE, artifact, document, task, with_everything, wri
 if TYPE_CHECKING:
     from pathlib import Path
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=8,
+METRICS = [None, 3, {}, {"type": "system.Metrics", "metadata": {"a": float("nan"), "b": 2}}]
+JSON = st.sampled_from(
+    [
+        *(None, True, 3, -1.5, float("nan"), float("inf"), 10**400, "", "x", "0", "\ud800"),
+        *([], ["a", 1, None], [{"id": "0"}, {"id": 3}], {}, {"a": {"b": float("inf")}}),
+        *({"artifacts": {"m": METRICS}}, {"parameters": {"p": [1]}, "artifacts": [1]}),
+    ]
 )
 
 

@@ -12,7 +12,7 @@ HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=al
 IMAGE = f"localhost/eggcrate/sklearn-1-5@sha256:{'5a' * 32}"
 
 
-def task(name: str, **told: Any) -> dict[str, Any]:
+def task(name: str, /, **told: Any) -> dict[str, Any]:
     """A task that ended well, as the schema has it."""
     plain = {
         "id": name,
