@@ -50,10 +50,10 @@ def check(drawing: Drawing, nodes: list[Node], *, across: bool) -> None:
     for one, other in combinations(drawing.boxes.values(), 2):
         assert apart(one, other) or inside(one, other) or inside(other, one)
     for box in drawing.boxes.values():
-        assert box.x >= 0
-        assert box.x + box.width <= drawing.width
-        assert box.y >= 0
-        assert box.y + box.height <= drawing.height
+        assert box.x > -1e-6
+        assert box.x + box.width <= drawing.width + 1e-6
+        assert box.y > -1e-6
+        assert box.y + box.height <= drawing.height + 1e-6
     for edge in drawing.edges:
         flow = [point[0] if across else point[1] for point in edge.points]
         assert flow[-1] > flow[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDE, TALL = 196, 48
 """Size of a task's box, in CSS pixels."""
-_PADDING, _HEADER = 12, 28
+_PADDING, _HEADER = 12, 36
 _BETWEEN, _LAYER_GAP, _EDGE_ROOM = 16, 40, 8
 _SWEEPS = 4
 
