@@ -29,7 +29,7 @@ function box([name, x, y, width, height]) {
   const task = stack ? { id: name, name, state: worst(stack.map((one) => TASKS[one].state)) } : TASKS[PLACES.get(name)];
   const bad = stack ? stack.filter((one) => BAD.has(TASKS[one].state)).length : 0;
   const title = task.kind === "iteration" ? task.id.split("/").pop() : task.name || task.id;
-  const after = stack ? `${stack.length} iterations${bad ? `, ${bad} not good` : ""}` : [task.state || "unknown", seconds(task.seconds)].filter(Boolean).join(", ");
+  const after = stack ? bad ? `${stack.length} times, ${bad} not good` : `${stack.length} iterations` : [task.state || "unknown", seconds(task.seconds)].filter(Boolean).join(", ");
   const element = drawn("g", { class: `box is-${known(task.state)}${stack ? " stack" : ""}`, tabindex: 0, role: "button", "aria-label": `${task.id}: ${after}`, "data-task": name, transform: `translate(${x},${y})` });
   if (stack) element.append(drawn("rect", { class: "behind", x: 5, y: 5, width, height, rx: 8 }));
   element.append(drawn("title", {}, `${task.id}: ${after}`), drawn("rect", { class: "frame", width, height, rx: 8 }), drawn("circle", { class: "light", cx: 20, cy: 24, r: 12 }), drawn("text", { class: "sign", x: 20, y: 29 }, SIGNS[task.state] || "?"));
