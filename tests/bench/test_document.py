@@ -68,7 +68,13 @@ def test_writing_twice_is_writing_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "name"), [(BENCHMARKS, "builds"), (BENCHMARKS, "scale"), (MEASUREMENTS, "imports")]
+    ("page", "name"),
+    [
+        (BENCHMARKS, "builds"),
+        (BENCHMARKS, "scale"),
+        (MEASUREMENTS, "imports"),
+        (MEASUREMENTS, "install"),
+    ],
 )
 def test_the_pages_have_the_sections_that_are_written(page: Path, name: str) -> None:
     """No measurement of many minutes ends with a page that has no place for it."""

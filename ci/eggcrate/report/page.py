@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from eggcrate.report.trend import Before
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("page.js", "grid.js", "details.js", "sections.js")
+_SCRIPTS = ("common.js", "page.js", "grid.js", "panel.js", "details.js", "sections.js")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -77,7 +77,12 @@ def page(
         "script": script,
         "data": embedded(data),
     }
-    return _PLACE.sub(lambda found: parts[found[1]], asset("page.html"))
+    return filled(asset("page.html"), parts)
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with each ``{{place}}`` filled, once: what is filled in is not read again."""
+    return _PLACE.sub(lambda found: parts[found[1]], template)
 
 
 def images_data(images: Sequence[ImageContent], strings: Strings) -> dict[str, Any]:
