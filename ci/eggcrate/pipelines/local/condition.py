@@ -1,6 +1,6 @@
 """Conditions of tasks: the part of CEL that KFP's compiler writes.
 
-Language: https://github.com/google/cel-spec/blob/master/doc/langdef.md. What KFP writes: comparisons
+Language: https://github.com/google/cel-spec/blob/master/doc/langdef.md. KFP writes comparisons
 of parameters and constants, conversions, ``&&``, ``||`` and ``!``.
 """
 
