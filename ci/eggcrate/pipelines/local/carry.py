@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eggcrate.errors import CompileError, EggcrateError, TaskOutputError
+from eggcrate.errors import EggcrateError, TaskOutputError
 from eggcrate.files import atomic_write, remove_tree
 from eggcrate.pipelines.launch import OUTPUT_FILE, executor_input
 from eggcrate.pipelines.local.check import check_source, mounts_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from eggcrate.pipelines.outputs import Outputs
     from eggcrate.runtimes.protocol import Result, Runtime
 
+_LABEL = re.compile(r"exec-(.+?)(?:-[0-9]+)?")
 _ENDINGS = {
     Ending.TIMED_OUT: TaskState.TIMED_OUT,
     Ending.OUT_OF_MEMORY: TaskState.KILLED,
@@ -58,6 +60,14 @@ class Place:
     """Memory of a task that does not say."""
     threads: int
     network: bool = False
+    """Whether every task may open connections."""
+    networked: frozenset[str] = frozenset()
+    """Names of the components that may, as KFP writes them."""
+
+    def open_to(self, executor: str) -> bool:
+        """Whether the tasks of an executor may open connections."""
+        match = _LABEL.fullmatch(executor)
+        return self.network or (match is not None and match[1] in self.networked)
 
 
 @dataclass(kw_only=True)
@@ -128,7 +138,7 @@ class Carrier:
             limits=Limits(memory=limits.memory, seconds=limits.seconds),
             env=dict(limits.env),
             mounts=(*mounts, *shared, Mount(source=folder, target=OUTPUTS, writable=True)),
-            network=place.network,
+            network=place.open_to(task.definition["executorLabel"]),
         )
         done = self._attempts(task, digest, command, folder, written=WHOLE in "".join(words))
         if key and place.memory and done.state is TaskState.SUCCEEDED:
@@ -269,7 +279,7 @@ class Carrier:
                 "image": digest,
                 "command": argv,
                 "env": dict(limits.env),
-                "network": self.place.network,
+                "network": self.place.open_to(task.definition["executorLabel"]),
                 "outputs": task.definition.get("outputDefinitions", {}),
                 "files": {one.target: tree_digest(one.source) for one in mounts},
             }

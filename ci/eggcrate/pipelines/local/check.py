@@ -47,15 +47,10 @@ def check(
                 continue
             executor = executors.get(component.get("executorLabel"), {})
             if "importer" in executor:
-                _check_importer(task, level is spec["root"]["dag"], parameters, root)
-            elif "container" not in executor:
-                kinds = ", ".join(executor) or "nothing"
-                raise CompileError(f"its executor is {kinds}, not a container or an importer")
+                _check_importer(task, parameters if level is spec["root"]["dag"] else {}, root)
             else:
-                more = kubernetes.get(component["executorLabel"], {})
-                if problem := unsupported(executor, more):
-                    raise CompileError(f"this machine does not give it {problem}")
-                _check_mounts(more, volumes)
+                more = kubernetes.get(component.get("executorLabel", ""), {})
+                _check_container(executor, more, volumes)
         except CompileError as error:
             raise CompileError(
                 f"{name} cannot be run here: {error.what}", why=error.why, hint=error.hint
@@ -93,7 +88,14 @@ def _name(mount: Mapping[str, Any], parameter: str, old: str) -> str:
     return str(told or mount.get(old, ""))
 
 
-def _check_mounts(kubernetes: Mapping[str, Any], volumes: set[str]) -> None:
+def _check_container(
+    executor: Mapping[str, Any], kubernetes: Mapping[str, Any], volumes: set[str]
+) -> None:
+    if "container" not in executor:
+        kinds = ", ".join(executor) or "nothing"
+        raise CompileError(f"its executor is {kinds}, not a container or an importer")
+    if problem := unsupported(executor, kubernetes):
+        raise CompileError(f"this machine does not give it {problem}")
     for name, path in mounts_of(kubernetes):
         if not path.startswith(_UNDER):
             raise CompileError(f"{name or 'a volume'} is mounted at {path}, not below {_UNDER}")
@@ -104,15 +106,10 @@ def _check_mounts(kubernetes: Mapping[str, Any], volumes: set[str]) -> None:
             )
 
 
-def _check_importer(
-    task: Mapping[str, Any],
-    top: bool,
-    parameters: Mapping[str, Any],
-    root: Path,  # noqa: FBT001
-) -> None:
+def _check_importer(task: Mapping[str, Any], parameters: Mapping[str, Any], root: Path) -> None:
     selector = task.get("inputs", {}).get("parameters", {}).get("uri", {})
     uri = selector.get("runtimeValue", {}).get("constant")
-    if uri is None and top:
+    if uri is None:
         uri = parameters.get(selector.get("componentInputParameter", ""))
     if isinstance(uri, str) and "{{$" not in uri:
         check_source(uri, root)

@@ -44,12 +44,13 @@ class TaskMemory:
         entry = self.folder / key
         try:
             told = unsealed((entry / _ENTRY).read_bytes())
-            if told["key"] != key or tree_digest(entry / _OUTPUTS) != told["outputs"]:
-                raise ValueError("damaged")
             run = str(told["run"])
+            whole = told["key"] == key and tree_digest(entry / _OUTPUTS) == told["outputs"]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            whole = False
+        if not whole:
             remove_tree(entry)
             return None
         remove_tree(target)
