@@ -42,6 +42,10 @@ push: setup ## build what is not published yet and push it to the registry
 lock: setup ## lock environments with Poetry's resolver, moving no pin that need not move
 	@$(EGGCRATE) lock $(ARGS)
 
+.PHONY: run
+run: setup ## run a pipeline on this machine: make run PIPELINE=training/iris
+	@$(EGGCRATE) run $(PIPELINE) $(ARGS)
+
 .PHONY: setup-all
 setup-all: ## make .venv with the clients of Vertex AI too, which the tests need
 	@$(PYTHON) scripts/bootstrap.py --all
