@@ -1,4 +1,4 @@
-"""The interpreter of compiled pipelines, over pipelines that KFP compiled, with tasks in process."""
+"""The interpreter, over pipelines that KFP compiled, with tasks that run in process."""
 
 from __future__ import annotations
 
