@@ -15,7 +15,7 @@ from eggcrate.pipelines.local.interpret import Interpreter
 from eggcrate.pipelines.local.record import FILE, RunRecord, RunState, TaskRecord, document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from eggcrate.pipelines.local.interpret import Runner
@@ -86,6 +86,14 @@ def now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def _whatever_comes(action: Callable[[], None]) -> None:
+    """Finish what is begun even where Ctrl-C comes twice, as it does from some shells and CI."""
+    try:
+        action()
+    except KeyboardInterrupt:
+        action()
+
+
 def run_pipeline(
     spec: Mapping[str, Any],
     parameters: Mapping[str, Any],
@@ -126,9 +134,11 @@ def run_pipeline(
             thread.join(_PAUSE)
     except KeyboardInterrupt:
         interpreter.stop()
-        ends.close()
-        thread.join()
-        journal.close(RunState.INTERRUPTED)
+        try:
+            _whatever_comes(ends.close)
+            _whatever_comes(thread.join)
+        finally:
+            journal.close(RunState.INTERRUPTED)
         raise
     [found] = told
     if isinstance(found, BaseException):
