@@ -86,7 +86,7 @@ def now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _whatever_comes(action: Callable[[], None]) -> None:
+def _whatever_comes(action: Callable[[], object]) -> None:
     """Finish what is begun even where Ctrl-C comes twice, as it does from some shells and CI."""
     try:
         action()
@@ -120,23 +120,25 @@ def run_pipeline(
     """
     interpreter = Interpreter(spec=spec, runner=runner, journal=journal, jobs=jobs, stopped=stopped)
     told: list[Any] = []
+    over = threading.Event()  # join() takes a thread for ended that was waited for when Ctrl-C came
 
     def work() -> None:
         try:
             told.append(interpreter.run(parameters))
         except BaseException as error:  # handed on to who waits
             told.append(error)
+        finally:
+            over.set()
 
-    thread = threading.Thread(target=work, name="pipeline")
-    thread.start()
+    threading.Thread(target=work, name="pipeline").start()
     try:
-        while thread.is_alive():
-            thread.join(_PAUSE)
+        while not over.wait(_PAUSE):
+            pass
     except KeyboardInterrupt:
         interpreter.stop()
         try:
             _whatever_comes(ends.close)
-            _whatever_comes(thread.join)
+            _whatever_comes(over.wait)
         finally:
             journal.close(RunState.INTERRUPTED)
         raise
