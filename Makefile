@@ -63,6 +63,10 @@ refresh: setup ## move all pins to the newest allowed, and tell what that does: 
 catalogue: setup ## write the catalogue's tables: README.md, docs/catalogue.md
 	@$(EGGCRATE) report --catalogue $(ARGS)
 
+.PHONY: run
+run: setup ## run a pipeline on this machine: make run PIPELINE=training/iris
+	@$(EGGCRATE) run $(PIPELINE) $(ARGS)
+
 .PHONY: setup-all
 setup-all: ## make .venv with the clients of Vertex AI too, which the tests need
 	@$(PYTHON) scripts/bootstrap.py --all

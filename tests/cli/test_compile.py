@@ -290,10 +290,13 @@ def test_what_is_written(repository: Repository) -> None:
 
 
 def test_a_run_says_where_and_what(repository: Repository) -> None:
-    """Without a platform, or a compiled pipeline, nothing is submitted: the next step is told."""
-    ran = repository.run("run", "counting")
+    """A pipeline that is not there, a place too many, or no compiled pipeline: told before."""
+    ran = repository.run("run", "countin")
     assert ran.code == 2
-    assert "--vertex for Vertex AI" in ran.err
+    assert "did you mean counting" in ran.err
+    ran = repository.run("run", "counting", "--local", "--vertex")
+    assert ran.code == 2
+    assert "--local is this machine" in ran.err
     ran = repository.run("run", "counting", "--vertex")
     assert ran.code == 1
     assert "compile it first: eggcrate compile" in ran.err

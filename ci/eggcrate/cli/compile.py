@@ -14,6 +14,7 @@ from eggcrate.repo.pipelines import pipeline_names, read_config
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from eggcrate.cli.context import Context
     from eggcrate.pipelines.compile_pipelines import CompileResult
@@ -76,13 +77,27 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 def _compile(
     arguments: argparse.Namespace, context: Context, remote: Remote | None
 ) -> list[CompileResult]:
+    names = pick("pipeline", arguments.pipelines, pipeline_names(context.root))
+    return compile_named(names, arguments, context, remote)
+
+
+def compile_named(
+    names: Sequence[str], arguments: argparse.Namespace, context: Context, remote: Remote | None
+) -> list[CompileResult]:
+    """Compile pipelines in memory, having the images that they need.
+
+    Args:
+        names: folders in ``pipelines/``.
+        arguments: with ``target``, ``locked`` and ``dry_run``.
+        context: the checkout.
+        remote: where images are published; without it they are in the store, built if need be.
+    """
     from eggcrate.pipelines.compile_pipelines import (  # noqa: PLC0415 - slow, for this verb alone
         Repository,
         compile_pipelines,
     )
     from eggcrate.pipelines.sharing import Ways  # noqa: PLC0415 - as above
 
-    names = pick("pipeline", arguments.pipelines, pipeline_names(context.root))
     settings = context.settings
     sites = Sites(
         resolve=functools.partial(read_locks, context),

@@ -42,6 +42,40 @@ def chosen_parameters(
         ConfigError: a value is of no parameter, or of another type; names file and line.
         CompileError: a parameter without a default has no value.
     """
+    _check_values(pipeline, values)
+    if values or project:
+        _check_missing(pipeline, values, project)
+    return {name: item.value for name, item in values.items()}
+
+
+def run_parameters(
+    pipeline: CompiledPipeline,
+    values: Mapping[str, Value],
+    texts: Sequence[str],
+    *,
+    project: str = "",
+) -> dict[str, Any]:
+    """The values of a run: those of the configuration, over which the command line's go.
+
+    Args:
+        pipeline: what it runs.
+        values: of the configuration.
+        texts: ``NAME=VALUE`` of the command line.
+        project: for the message; empty when there is none.
+
+    Raises:
+        ConfigError: a value of the configuration is of no parameter, or of another type.
+        UsageError: one of the command line is.
+        CompileError: a parameter without a default has no value.
+    """
+    _check_values(pipeline, values)
+    found = {name: item.value for name, item in values.items()}
+    found |= parse_assignments(pipeline, texts)
+    _check_missing(pipeline, found, project)
+    return found
+
+
+def _check_values(pipeline: CompiledPipeline, values: Mapping[str, Value]) -> None:
     known = pipeline.parameters
     for name, item in values.items():
         if name not in known:
@@ -50,19 +84,22 @@ def chosen_parameters(
             )
         if words := misfit(known[name].get("parameterType", ""), item.value):
             raise item.error(name, f"must be {words}, not {item.value!r}")
+
+
+def _check_missing(pipeline: CompiledPipeline, given: Mapping[str, Any], project: str) -> None:
     missing = [
         name
-        for name, told in known.items()
-        if name not in values and "defaultValue" not in told and not told.get("isOptional")
+        for name, told in pipeline.parameters.items()
+        if name not in given and "defaultValue" not in told and not told.get("isOptional")
     ]
-    if missing and (values or project):
+    if missing:
         raise CompileError(
             f"{pipeline.name}: {', '.join(missing)} {'has' if len(missing) == 1 else 'have'} "
             "no value" + (f" in project {project}" if project else ""),
             hint="set it under [parameters] in the pipeline's config.toml"
-            + (f", or under [projects.{project}.parameters]" if project else ""),
+            + (f", or under [projects.{project}.parameters]" if project else "")
+            + "; or for one run: --set NAME=VALUE",
         )
-    return {name: item.value for name, item in values.items()}
 
 
 def parse_assignments(pipeline: CompiledPipeline, texts: Sequence[str]) -> dict[str, Any]:

@@ -89,6 +89,11 @@ class Shipment:
     """Whether image and command say all that the task depends on: KFP caches by them."""
 
 
+def files_of(config_map: ConfigMap) -> dict[str, bytes]:
+    """The files that a container sees where a ConfigMap is mounted."""
+    return {_KEY: config_map.content}
+
+
 class Baker(Protocol):
     """Makes images with code in them; see :mod:`eggcrate.build.bake`."""
 

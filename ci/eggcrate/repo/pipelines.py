@@ -117,6 +117,6 @@ def choose_project(config: Config, project: str, stage: str) -> tuple[str, str]:
     if len(config.projects) > 1:
         raise UsageError(
             f"{config.path.parent.name} has several projects: {', '.join(config.projects)}",
-            hint="say which: --project NAME",
+            hint=f"say which: {config.path.parent.name}/{config.projects[0]}",
         )
     return "".join(config.projects), stage

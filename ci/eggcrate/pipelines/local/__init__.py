@@ -1,0 +1,1 @@
+"""Compiled pipelines on this machine: each task in its image, in parallel, remembered."""
