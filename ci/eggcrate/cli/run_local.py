@@ -18,9 +18,10 @@ from eggcrate.pipelines.local.check import check, kubernetes_of
 from eggcrate.pipelines.local.images import bring, digest_of
 from eggcrate.pipelines.local.memory import FOLDER as TASKS
 from eggcrate.pipelines.local.memory import TaskMemory
-from eggcrate.pipelines.local.record import RUNS, SCHEMA, RunRecord, document
+from eggcrate.pipelines.local.record import FILE, RUNS, SCHEMA, RunRecord, document
 from eggcrate.pipelines.local.session import RunJournal, new_run, now, run_pipeline
 from eggcrate.report import run as report
+from eggcrate.report.run_page import write_run_page
 from eggcrate.runtimes.choose import NAMES, choose
 
 if TYPE_CHECKING:
@@ -125,15 +126,21 @@ def run_local(
         network=arguments.open_network,
         networked=networked,
     )
-    done = run_pipeline(
-        compiled.spec,
-        parameters,
-        runner=Carrier(place=place, stopped=stopped),
-        journal=RunJournal(folder=folder, record=record, watcher=report.RunWatch(context.progress)),
-        jobs=jobs,
-        ends=runtime,
-        stopped=stopped,
-    )
+    try:
+        done = run_pipeline(
+            compiled.spec,
+            parameters,
+            runner=Carrier(place=place, stopped=stopped),
+            journal=RunJournal(
+                folder=folder, record=record, watcher=report.RunWatch(context.progress)
+            ),
+            jobs=jobs,
+            ends=runtime,
+            stopped=stopped,
+        )
+    finally:
+        if (folder / FILE).exists():
+            write_run_page(folder)
     if arguments.json:
         told = document(done)
         told.pop("schema")

@@ -116,7 +116,7 @@ def run_text(record: RunRecord, folder: Path, root: Path, again: str) -> str:
     where = folder.relative_to(root) if folder.is_relative_to(root) else folder
     parts.append(
         f"run {record.run} {record.state.value} in {record.seconds:.1f} s\n"
-        f"artifacts: {where}/artifacts\nrecord:    {where}/run.json"
+        f"artifacts: {where}/artifacts\nall of it: {where}/index.html"
     )
     return "\n\n".join(parts)
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from eggcrate.files import atomic_write
 from eggcrate.pipelines.local.interpret import Interpreter
-from eggcrate.pipelines.local.record import FILE, RunRecord, RunState, TaskRecord, TaskState, document
+from eggcrate.pipelines.local.record import (
+    FILE,
+    RunRecord,
+    RunState,
+    TaskRecord,
+    TaskState,
+    document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +61,7 @@ class RunJournal:
         with self._lock:
             known = self._tasks.get(record.id)
             started = known.started if known else ""
-            if not started and record.state is TaskState.RUNNING:
+            if not started and record.state not in {TaskState.WAITING, TaskState.SKIPPED}:
                 started = now("milliseconds")
             told = replace(record, started=started)
             if known == told:
