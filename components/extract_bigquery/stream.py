@@ -22,18 +22,24 @@ _GROUP = 16 << 20
 
 
 class Batches:
-    """Record batches and the schema they have, the latter even where there is no batch."""
+    """Record batches that hold rows, and the schema of all, also where there is none."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch], rows: bigquery.table.RowIterator) -> None:
-        self._rows = rows
         self._batches = batches
+        self._rows = rows
+        self._schema: pa.Schema | None = None
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._batches
+        for batch in self._batches:
+            self._schema = batch.schema
+            if len(batch):
+                yield batch
 
     def schema(self) -> pa.Schema:
-        """The schema of a result without rows."""
-        return self._rows.to_arrow(create_bqstorage_client=False).schema
+        """The schema; known when all batches have been looked at."""
+        if self._schema is None:
+            self._schema = self._rows.to_arrow(create_bqstorage_client=False).schema
+        return self._schema
 
 
 def batches_of(

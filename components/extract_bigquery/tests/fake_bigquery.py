@@ -74,7 +74,9 @@ class BigQuery:
         found = answer(given)
         most = int(asked.get("maximumBytesBilled", 0))
         if most and found.nbytes > most:
-            told = f"Query exceeded limit for bytes billed: {most}. {found.nbytes} or higher required."
+            told = (
+                f"Query exceeded limit for bytes billed: {most}. {found.nbytes} or higher required."
+            )
             raise ApiError(400, "bytesBilledLimitExceeded", told)
         return found
 
@@ -355,6 +357,8 @@ def serving() -> Iterator[dict[str, str]]:
     with bigquery_server() as big:
         big.tables[f"{PROJECT}.shop.orders"] = orders()
         big.answers["SELECT * FROM shop.orders WHERE total >= @least ORDER BY `order`"] = (
-            lambda given: orders().filter(pa.compute.greater_equal(orders()["total"], given["least"]))
+            lambda given: orders().filter(
+                pa.compute.greater_equal(orders()["total"], given["least"])
+            )
         )
         yield big.variables
