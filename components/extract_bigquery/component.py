@@ -77,14 +77,16 @@ def extract_bigquery(  # noqa: PLR0917 - KFP passes them by name
     if query and columns:
         raise DataError("columns are chosen from a table; name them in the query instead")
     client, reader = connect(project, location, storage_api=storage_api)
-    retry = retrying(retry_seconds)
+    asking = {
+        "most": maximum_bytes_billed,
+        "page_size": page_size,
+        "retry": retrying(retry_seconds),
+    }
     with refusals(table or "the query"):
         if table:
-            rows, processed = _table(client, table, columns, maximum_bytes_billed, page_size, retry)
+            rows, processed = _table(client, table, columns, **asking)
         else:
-            rows, processed = _query(
-                client, query, parameters or {}, maximum_bytes_billed, page_size, retry
-            )
+            rows, processed = _query(client, query, parameters or {}, **asking)
         found = batches_of(rows, reader, limit=limit)
         count = write_parquet(data.path, found, source=table or "the query", empty=allow_empty)
     data.metadata["rows"] = count
@@ -93,7 +95,13 @@ def extract_bigquery(  # noqa: PLR0917 - KFP passes them by name
 
 
 def _query(
-    client: bigquery.Client, text: str, parameters: dict, most: int, page_size: int, retry: object
+    client: bigquery.Client,
+    text: str,
+    parameters: dict,
+    *,
+    most: int,
+    page_size: int,
+    retry: object,
 ) -> tuple[bigquery.table.RowIterator, int]:
     settings = {"query_parameters": query_parameters(parameters), "labels": {"step": "extract"}}
     if most:
@@ -110,6 +118,7 @@ def _table(
     client: bigquery.Client,
     name: str,
     columns: Optional[list],  # noqa: UP045 - as above
+    *,
     most: int,
     page_size: int,
     retry: object,

@@ -58,6 +58,12 @@ class BigQuery:
     variables: dict[str, str] = field(default_factory=dict)
     """By which the official clients find this."""
 
+    def fail_as_told(self) -> None:
+        """Refuse a request with the next of :attr:`failures`."""
+        if self.failures:
+            status, reason = self.failures.pop(0)
+            raise ApiError(status, reason, f"Exceeded: {reason}")
+
     def table_of(self, job: dict[str, Any]) -> pa.Table:
         """A job's result, or the reason why there is none, as an :class:`ApiError`."""
         asked = job["configuration"]["query"]
@@ -93,10 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
     big: BigQuery
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         self._do(self._get)
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         self._do(self._post)
 
     def log_message(self, *_: object) -> None:
@@ -107,9 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         self.body = json.loads(self.rfile.read(length) or b"{}")
         try:
-            if self.big.failures:
-                status, reason = self.big.failures.pop(0)
-                raise ApiError(status, reason, f"Exceeded: {reason}")
+            self.big.fail_as_told()
             status, told = 200, answer()
         except ApiError as error:
             status = error.status
