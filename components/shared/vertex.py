@@ -78,7 +78,7 @@ def refusals(doing: str) -> Iterator[None]:
         (exceptions.NotFound, "does not have"),
         (exceptions.Forbidden, "forbids"),
         (exceptions.TooManyRequests, "has no quota left for"),
-        (exceptions.InvalidArgument, "does not take"),
+        (exceptions.BadRequest, "does not take"),
     )
     try:
         yield

@@ -24,8 +24,8 @@ has_vertex = pytest.mark.skipif(
 def model_of(folder: Path, content: str = "a model") -> Model:
     path = folder / "model"
     with zipfile.ZipFile(EXAMPLE) as source, zipfile.ZipFile(path, "w") as target:
-        target.writestr("signature.json", source.read("signature.json"))
-        target.writestr("model", content)
+        for name, data in (("signature.json", source.read("signature.json")), ("model", content)):
+            target.writestr(zipfile.ZipInfo(name), data)  # without the time of day
     return Model(uri=str(path))
 
 
