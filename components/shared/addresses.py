@@ -17,6 +17,10 @@ PROTOCOLS = ("file", "gs", "gcs", "memory")
 CHUNK = 1 << 20
 EMULATOR = "STORAGE_EMULATOR_HOST"
 
+# Its support of buckets with hierarchical namespaces, which it calls experimental, first asks
+# another API about every bucket; none of it is needed to read and write whole files.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+
 
 def filesystem(address: str) -> tuple[Any, str]:
     """Give the file system of an address, and the path there.
@@ -27,7 +31,12 @@ def filesystem(address: str) -> tuple[Any, str]:
     protocol = address.partition("://")[0] if "://" in address else "file"
     if protocol not in PROTOCOLS:
         raise DataError(f"{address}: there is no way to {protocol}://; use gs:// or a path")
-    options = {"token": "anon"} if protocol in ("gs", "gcs") and os.environ.get(EMULATOR) else {}
+    options: dict[str, Any] = {}
+    if protocol in ("gs", "gcs"):
+        # Listings are read anew: what other steps have written since must be seen.
+        options = {"use_listings_cache": False, "skip_instance_cache": True}
+        if emulator := os.environ.get(EMULATOR):
+            options |= {"token": "anon", "endpoint_url": emulator}
     try:
         found, path = fsspec.core.url_to_fs(address, **options)
     except ImportError as cause:

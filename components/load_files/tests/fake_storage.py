@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             split = re.compile(b"\r?\n\r?\n")
             name = json.loads(split.split(told, maxsplit=1)[1])["name"]
             content = split.split(content, maxsplit=1)[1]
-            self.storage.put(bucket, name, re.sub(b"\r?\n$", b"", content))
+            self.storage.put(bucket, name, re.sub(rb"\r?\n\Z", b"", content))
             self._json(self.storage.told(bucket, name))
 
     def _json(self, told: dict[str, Any]) -> None:
