@@ -41,7 +41,7 @@ def load_files(  # noqa: PLR0917 - KFP passes them by name
     Args:
         data: The file; for a folder or a pattern a folder with files by their names there.
         manifest: Their names, sizes and SHA-256, as JSON.
-        source: ``gs://BUCKET/PATH`` or a path; a file, a folder or a pattern (``*``, ``**``, ``?``).
+        source: ``gs://BUCKET/PATH`` or a path: a file, a folder or a pattern (``*``, ``**``).
         exclude: Patterns of names that are left out.
         checksums: SHA-256 that files must have, by name.
         max_bytes: Most bytes that may be copied in all; 0 for no limit.

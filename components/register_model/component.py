@@ -37,7 +37,7 @@ def register_model(  # noqa: PLR0917 - KFP passes them by name
     health_route: str = "/health",
     api_endpoint: str = "",
 ) -> Registered:
-    """Register a model; one that is registered already keeps its version, so a retry makes no other.
+    """Register a model; one that is registered already keeps its version, so a retry adds none.
 
     Vertex AI needs ``roles/aiplatform.user`` on the project, and its service agent must be able to
     read the model's bucket.

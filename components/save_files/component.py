@@ -48,30 +48,16 @@ def save_files(
     source = Path(data.path)
     if is_pattern(destination) or not destination.strip("/"):
         raise DataError(f"{destination!r} is no place to write to")
-    if not source.exists():
-        raise DataError(f"artifact {source}: there is no such file")
-    folder = source.is_dir()
-    files = {
-        path.relative_to(source).as_posix(): path
-        for path in sorted(source.rglob("*"))
-        if path.is_file()
-    }
-    if folder and not files:
-        raise DataError(f"artifact {source} has no files")
+    files = _files(source)
     system, base = filesystem(destination)
-    if folder:
-        targets = {f"{base.rstrip('/')}/{name}": path for name, path in files.items()}
-    elif destination.endswith("/"):
-        targets = {f"{base.rstrip('/')}/{source.name}": source}
-    else:
-        targets = {base: source}
+    into = source.is_dir() or destination.endswith("/")
+    targets = {f"{base.rstrip('/')}/{name}" if into else base: name for name in files}
     checksums = {}
     try:
-        if not overwrite and (taken := [each for each in targets if system.exists(each)]):
-            raise DataError(f"{taken[0]} is there already; set overwrite to replace it")
-        for target, path in targets.items():
-            name = path.relative_to(source).as_posix() if folder else path.name
-            checksums[name] = _copy(system, path, target)
+        if not overwrite:
+            _check_free(system, targets)
+        for target, name in targets.items():
+            checksums[name] = _copy(system, files[name], target)
         if marker:
             system.pipe_file(f"{base.rstrip('/')}/{marker}", b"")
     except DataError:
@@ -79,6 +65,23 @@ def save_files(
     except Exception as cause:  # whatever a file system raises, and each raises its own
         raise DataError(f"{destination} cannot be written to: {reason(cause)}") from cause
     return Saved(files=len(checksums), address=destination, checksums=checksums)
+
+
+def _files(source: Path) -> dict:
+    """The files of an artifact by their names."""
+    if not source.exists():
+        raise DataError(f"artifact {source}: there is no such file")
+    if not source.is_dir():
+        return {source.name: source}
+    every = sorted(path for path in source.rglob("*") if path.is_file())
+    if not every:
+        raise DataError(f"artifact {source} has no files")
+    return {path.relative_to(source).as_posix(): path for path in every}
+
+
+def _check_free(system: object, targets: dict) -> None:
+    if taken := [each for each in targets if system.exists(each)]:
+        raise DataError(f"{taken[0]} is there already; set overwrite to replace it")
 
 
 def _copy(system: object, source: Path, target: str) -> str:

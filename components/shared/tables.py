@@ -6,7 +6,7 @@ categories. :func:`read_table` turns them into what :mod:`components.shared.fram
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 from typing import IO, TYPE_CHECKING
 
@@ -75,13 +75,11 @@ def _plain(column: pd.Series) -> pd.Series:
         return column.astype(column.cat.categories.dtype)
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return column.dt.tz_convert("UTC").dt.tz_localize(None)
-    if column.dtype != object:
-        return column
     values = column.dropna()
-    if not len(values):
+    if column.dtype != object or not len(values):
         return column
     if all(isinstance(each, decimal.Decimal) for each in values):
         return column.astype("float64")
-    if all(isinstance(each, datetime.date) for each in values):
+    if all(isinstance(each, dt.date) for each in values):
         return pd.to_datetime(column)
     return column

@@ -77,17 +77,14 @@ def primary_key(schema: dict[str, Any]) -> list[str]:
 
 
 def violations_of(frame: pd.DataFrame, schema: dict[str, Any], *, extra: bool) -> list[dict]:
-    """Say what in a table is not as a schema has it: column, rule, a sentence, and how many rows."""
+    """Say what in a table is not as a schema has it: column, rule, sentence, number of rows."""
     found: list[dict] = []
 
     def add(column: str, rule: str, what: str, rows: int) -> None:
         found.append({"column": column, "rule": rule, "what": what, "rows": rows})
 
-    rows, size = schema.get("rows", {}), len(frame)
-    if size < rows.get("minimum", 0):
-        add("", "rows", f"it has {size} rows, fewer than {rows['minimum']}", size)
-    if size > rows.get("maximum", size):
-        add("", "rows", f"it has {size} rows, more than {rows['maximum']}", size)
+    size = len(frame)
+    _check_size(size, schema.get("rows", {}), add)
     types = describe(frame)
     known = {each["name"]: each for each in schema["fields"]}
     for name in known:
@@ -103,6 +100,13 @@ def violations_of(frame: pd.DataFrame, schema: dict[str, Any], *, extra: bool) -
     if key and (count := int(frame.duplicated(key).sum())):
         add(", ".join(key), "primaryKey", f"{count} rows have a key that was there before", count)
     return found
+
+
+def _check_size(size: int, rows: dict[str, Any], add: Any) -> None:
+    if size < rows.get("minimum", 0):
+        add("", "rows", f"it has {size} rows, fewer than {rows['minimum']}", size)
+    if size > rows.get("maximum", size):
+        add("", "rows", f"it has {size} rows, more than {rows['maximum']}", size)
 
 
 def _check_column(column: pd.Series, kind: str, field: dict[str, Any], add: Any) -> None:
@@ -125,18 +129,21 @@ def _check_column(column: pd.Series, kind: str, field: dict[str, Any], add: Any)
     for word, beyond in (("minimum", values.lt), ("maximum", values.gt)):
         if word in constraints and len(values):
             limit = _limit(name, kind, constraints[word])
-            _count(name, word, beyond(limit), values, f"{word} {constraints[word]}", add)
+            told = f"{word} {constraints[word]}"
+            _count(beyond(limit), values, add, rule=word, word=told)
     if "enum" in constraints:
         odd = ~values.astype(str).isin([str(each) for each in constraints["enum"]])
-        _count(name, "enum", odd, values, "the values of its enum", add)
+        _count(odd, values, add, rule="enum", word="the values of its enum")
     if "pattern" in constraints:
         odd = ~values.astype(str).str.fullmatch(constraints["pattern"])
-        _count(name, "pattern", odd, values, f"the pattern {constraints['pattern']}", add)
+        told = f"the pattern {constraints['pattern']}"
+        _count(odd, values, add, rule="pattern", word=told)
     if constraints.get("unique") and (count := int(values.duplicated().sum())):
         add(name, "unique", f"column {name} has {count} values that were there before", count)
 
 
-def _count(name: str, rule: str, odd: pd.Series, values: pd.Series, word: str, add: Any) -> None:
+def _count(odd: pd.Series, values: pd.Series, add: Any, *, rule: str, word: str) -> None:
+    name = values.name
     if count := int(odd.sum()):
         example = values[odd].iloc[0]
         what = f"column {name} has {count} values beyond {word}, such as {example}"

@@ -9,7 +9,7 @@ from components.train_model.component import train_model
 from kfp import dsl
 
 
-@dsl.pipeline(description="Watch for drift, train and register a new model if there is, tell its end")
+@dsl.pipeline(description="Watch for drift, train a new model if there is, tell its end")
 def retraining(  # noqa: PLR0917 - KFP passes them by name
     reference: str,
     current: str,

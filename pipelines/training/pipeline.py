@@ -7,7 +7,9 @@ from components.train_model.component import train_model
 from kfp import dsl
 
 
-@dsl.pipeline(description="Split a table, train a model on one part, judge it by the other, register it")
+@dsl.pipeline(
+    description="Split a table, train a model on one part, judge it by the other, register it"
+)
 def training(  # noqa: PLR0917 - KFP passes them by name
     source: str,
     target: str,

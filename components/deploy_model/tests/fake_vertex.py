@@ -171,11 +171,15 @@ class _Handler(BaseHTTPRequestHandler):
             return {"models": [one for one in plain if one["displayName"] == wanted[1]]}
         if kind == "models":
             return self._model(resource, method, body)
-        if name == f"{PARENT}/endpoints":
-            if self.command == "POST":
-                return vertex.create_endpoint(body)
+        if name == f"{PARENT}/endpoints" and self.command == "GET":
             found = [one for one in vertex.endpoints.values() if one["displayName"] == wanted[1]]
             return {"endpoints": found}
+        return self._endpoint(resource, method, body)
+
+    def _endpoint(self, resource: str, method: str, body: dict[str, Any]) -> Any:
+        vertex = self.vertex
+        if resource == f"{PARENT}/endpoints":
+            return vertex.create_endpoint(body)
         if resource not in vertex.endpoints:
             raise ApiError(404, f"Endpoint {resource} is not found.")
         if method == "deployModel":

@@ -1,6 +1,6 @@
-"""Extraction by the official clients from a fake BigQuery: whole, bounded, patient, and refusing."""
+"""Extraction by the official clients from a fake BigQuery: whole, bounded and patient."""
 
-import datetime
+import datetime as dt
 import decimal
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,8 +60,8 @@ def test_a_table_becomes_parquet(big: BigQuery, data: Dataset) -> None:
 
 def test_every_type_survives(big: BigQuery, data: Dataset) -> None:
     """The same on both ways, missing values included."""
-    day = datetime.date(2024, 2, 29)
-    moment = datetime.datetime(2024, 2, 29, 12, 30, 0, 7)  # noqa: DTZ001 - DATETIME has no zone
+    day = dt.date(2024, 2, 29)
+    moment = dt.datetime(2024, 2, 29, 12, 30, 0, 7)  # noqa: DTZ001 - DATETIME has no zone
     table = pa.table(
         {
             "whole": pa.array([2**62 + 1, None], pa.int64()),

@@ -154,7 +154,7 @@ class TestVertex:
 
     def test_what_vertex_refuses_is_told(self, vertex: object, tmp_path: Path) -> None:
         vertex.failures["upload"] = (403, "Permission 'aiplatform.models.upload' denied")
-        with pytest.raises(ComponentError, match="forbids the model iris: .*models.upload"):
+        with pytest.raises(ComponentError, match=r"forbids the model iris: .*models\.upload"):
             self.register(tmp_path)
         with pytest.raises(ComponentError, match="needs serving_image"):
             self.register(tmp_path, serving_image="")

@@ -1,4 +1,4 @@
-"""Splitting: complete, repeatable, blind to the order of rows, and refusing what it cannot split."""
+"""Splitting: complete, repeatable, blind to the order of rows, and clear in what it refuses."""
 
 from pathlib import Path
 
@@ -156,5 +156,5 @@ def test_bad_input_is_refused_and_nothing_written(
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"PAR1 and no more")
     tables = [Dataset(uri=str(tmp_path / name)) for name in NAMES]
-    with pytest.raises(DataError, match="data cannot be read|data is no"):
+    with pytest.raises(DataError, match=r"data cannot be read|data is no"):
         split_data(Dataset(uri=str(tmp_path / "data")), *tables)

@@ -146,6 +146,6 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere: there is no such file"):
         validate_data(Dataset(uri=str(tmp_path / "nowhere")), *outputs)
     (tmp_path / "data").write_bytes(b"PAR1, but broken")
-    with pytest.raises(DataError, match="data is no CSV that can be read|cannot be read"):
+    with pytest.raises(DataError, match=r"data is no CSV that can be read|cannot be read"):
         validate_data(Dataset(uri=str(tmp_path / "data")), *outputs)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
