@@ -38,8 +38,10 @@ LIMITS = Limits(memory=2 << 30, seconds=120)
 
 
 def test_from_bigquery_to_a_registered_model(tmp_path: Path) -> None:
-    """Parquet of one environment is a table for the next; each step runs as compiled, in its own
-    image: Python 3.13 and 3.11, pandas 3 and 2, with pyarrow and without."""
+    """Parquet of one environment is a table for the next; each step as compiled, in its own image.
+
+    They have Python 3.13 and 3.11, pandas 3 and 2, with pyarrow and without.
+    """
     environ = {**os.environ, "PYTHONPATH": str(HERE / "ci")}
     argv = [sys.executable, "-m", "eggcrate", "build", *STEPS.values()]
     subprocess.run(argv, cwd=HERE, env=environ, check=True, capture_output=True)
@@ -49,10 +51,10 @@ def test_from_bigquery_to_a_registered_model(tmp_path: Path) -> None:
     read = (read_component(HERE / "components" / name) for name in STEPS)
     compiled = compile_components(read, HERE)
 
-    def run(name: str, artifacts: dict[str, Path], serve: str = "", **given: object) -> Outputs:
-        component = compiled[name]
+    def run(step: str, artifacts: dict[str, Path], serve: str = "", **given: object) -> Outputs:
+        component = compiled[step]
         assert isinstance(component, Compiled), component
-        (tmp_path / name).mkdir()
+        (tmp_path / step).mkdir()
         task = make_task(
             component,
             parameters=given,
@@ -60,14 +62,14 @@ def test_from_bigquery_to_a_registered_model(tmp_path: Path) -> None:
                 each: InputArtifact(path=path, metadata={}, name=path.name)
                 for each, path in artifacts.items()
             },
-            folder=tmp_path / name,
+            folder=tmp_path / step,
             limits=LIMITS,
             env={"OMP_NUM_THREADS": "1"},
         )
         if serve:
-            tests = HERE / "components" / name / "tests"
+            tests = HERE / "components" / step / "tests"
             task = replace(task, command=served(task.command, tests, serve))
-        found = layout.resolve(STEPS[name])
+        found = layout.resolve(STEPS[step])
         assert found is not None
         result = runtime.run(runtime.prepare(found.digest), task.command)
         assert result.exit_code == 0, result.output

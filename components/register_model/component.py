@@ -35,6 +35,7 @@ def register_model(  # noqa: PLR0917 - KFP passes them by name
     serving_image: str = "",
     predict_route: str = "/predict",
     health_route: str = "/health",
+    artifact_uri: str = "",
     api_endpoint: str = "",
 ) -> Registered:
     """Register a model; one that is registered already keeps its version, so a retry adds none.
@@ -58,6 +59,8 @@ def register_model(  # noqa: PLR0917 - KFP passes them by name
         serving_image: The container that serves the model, for ``vertex``.
         predict_route: Path at which it predicts.
         health_route: Path at which it tells that it is there.
+        artifact_uri: Where the model is in a bucket, for ``vertex``; by itself the artifact's
+            own address.
         api_endpoint: The API's host where it is not the region's own.
 
     Returns:
@@ -80,7 +83,7 @@ def register_model(  # noqa: PLR0917 - KFP passes them by name
     if backend == "vertex":
         resource, version = vertex.register(
             made,
-            uri=model.uri,
+            uri=artifact_uri or model.uri,
             project=project,
             location=location,
             serving_image=serving_image,
