@@ -7,7 +7,7 @@ from kfp.dsl import HTML, Artifact, Dataset, Input, Output
 
 from components.monitor_drift.measures import Measured, is_number, measure
 from components.monitor_drift.thresholds import thresholds_of
-from components.shared import pages
+from components.shared import html_pages as pages
 from components.shared.archives import write_atomically, write_json
 from components.shared.errors import DataError
 from components.shared.tables import read_table

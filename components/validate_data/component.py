@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional
 import pandas as pd
 from kfp.dsl import HTML, Artifact, Dataset, Input, Output
 
-from components.shared import pages
+from components.shared import html_pages as pages
 from components.shared.archives import write_atomically, write_json
 from components.shared.errors import DataError
 from components.shared.tables import read_table
