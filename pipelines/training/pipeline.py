@@ -1,12 +1,15 @@
-"""Train a model on a table and judge it; each step in an environment of its own."""
+"""Train a model on a table, judge it and register it; each step in an environment of its own."""
 
 from components.evaluate_model.component import evaluate_model
 from components.prepare_data.component import prepare_data
+from components.register_model.component import register_model
 from components.train_model.component import train_model
 from kfp import dsl
 
 
-@dsl.pipeline(description="Split a table, train a model on one part, judge it by the other")
+@dsl.pipeline(
+    description="Split a table, train a model on one part, judge it by the other, register it"
+)
 def training(  # noqa: PLR0917 - KFP passes them by name
     source: str,
     target: str,
@@ -15,8 +18,14 @@ def training(  # noqa: PLR0917 - KFP passes them by name
     test_share: float = 0.25,
     stratify: bool = False,
     seed: int = 0,
+    name: str = "model",
+    backend: str = "local",
+    at_least: dict = {},  # noqa: B006 - KFP reads it, and never changes it
+    project: str = "",
+    location: str = "",
+    serving_image: str = "",
 ) -> dsl.Model:
-    """Train and judge.
+    """Train, judge and register.
 
     Args:
         source: Address of the table: CSV, plain or gzipped.
@@ -26,6 +35,13 @@ def training(  # noqa: PLR0917 - KFP passes them by name
         test_share: Share of the rows that the model is judged by.
         stratify: Whether to take this share of every value of the target.
         seed: Of the split and of the training.
+        name: The model's name where it is registered.
+        backend: Where: ``local``, an entry and a model card among the run's artifacts, or
+            ``vertex``, Vertex AI's Model Registry.
+        at_least: Figures of quality below which the model is not registered.
+        project: Google Cloud's project, for ``vertex``.
+        location: Its region.
+        serving_image: The container that serves the model there.
 
     Returns:
         The model.
@@ -47,9 +63,20 @@ def training(  # noqa: PLR0917 - KFP passes them by name
         seed=seed,
         environment="xgboost-2",
     )
-    evaluate_model(
+    evaluated = evaluate_model(
         test_data=prepared.outputs["test_data"],
         model=trained.outputs["model"],
         environment="xgboost-2",
+    )
+    register_model(
+        model=trained.outputs["model"],
+        name=name,
+        backend=backend,
+        metrics=evaluated.outputs["Output"],
+        at_least=at_least,
+        project=project,
+        location=location,
+        serving_image=serving_image,
+        environment="vertex-sdk",
     )
     return trained.outputs["model"]

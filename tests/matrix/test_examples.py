@@ -335,3 +335,69 @@ def test_what_runs_examples_has_an_identity() -> None:
     """The same twice; it is part of the key of a cell."""
     assert examples_version() == examples_version()
     assert len(examples_version()) == 64
+
+
+SERVED = """
+import contextlib, http.server, threading
+import answers
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(answers.ANSWER)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving():
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {"SERVICE": f"http://127.0.0.1:{server.server_port}"}
+    server.shutdown()
+"""
+ASKS = """
+    import os
+    import urllib.request
+
+    from eggcrate import component
+
+
+    @component
+    def ask(code: int = 0) -> str:
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        if code:
+            os._exit(code)
+        return urllib.request.urlopen(os.environ["SERVICE"]).read().decode()
+"""
+
+
+@needs_kfp
+def test_a_server_runs_beside_an_example(repo: Repo, image: tuple[Runtime, str]) -> None:
+    """The command finds it by a variable; its own ending, not the server's, is what counts."""
+    repo.component("ask", {"component.py": ASKS})
+    repo.write(
+        {
+            "components/ask/tests/served.py": SERVED,
+            "components/ask/tests/answers.py": "ANSWER = b'well'\n",
+        }
+    )
+    case(repo, "ask", "good", 'serve = "served.py"\n[expect]\nOutput = "well"\n')
+    case(repo, "ask", "odd", 'serve = "served.py"\n[inputs]\ncode = 7\n')
+    case(repo, "ask", "shot", 'serve = "served.py"\n[inputs]\ncode = -11\n')
+    found = {proof.name.partition(" ")[2]: proof for proof in prove(repo, "ask", image)}
+    assert (found["good"].outcome, found["good"].reason) == (Outcome.PASSED, "")
+    assert found["odd"].exit_code == 7
+    assert found["odd"].outcome is found["shot"].outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("name", ["none.py", "../component.py", "/etc/passwd"])
+def test_a_server_is_a_file_among_the_tests(repo: Repo, name: str) -> None:
+    """So that whoever changes it proves the component anew."""
+    case(repo, "make", "once", f'serve = "{name}"\n')
+    with pytest.raises(ConfigError, match="names no file in"):
+        read_examples(components(repo)["make"], repo.root)

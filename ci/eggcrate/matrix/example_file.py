@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eggcrate.repo.values import Component
 
 FILE = "example.toml"
-_KEYS = ("description", "flavours", "inputs", "expect")
+_KEYS = ("description", "flavours", "serve", "inputs", "expect")
 _FLAVOUR = "{flavour}"
 
 
@@ -40,6 +40,8 @@ class Example:
     description: str = ""
     flavours: tuple[str, ...] = ()
     """Those it is for; empty: all."""
+    serve: str = ""
+    """A file in the component's tests folder: a server to run beside it; empty: none."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """By name: values of parameters, and of artifacts a file's path or a table that tells where
     it comes from."""
@@ -178,12 +180,25 @@ def _read(component: Component, path: Path) -> Example:
         path=path,
         description=file.string("description"),
         flavours=flavours,
+        serve=_serve(file, path),
         inputs=file.table("inputs").data,
         expect=file.table("expect").data,
     )
     _check_origins(example, file.table("inputs"))
     _check_expectations(example, file.table("expect"))
     return example
+
+
+def _serve(file: Table, path: Path) -> str:
+    name = file.string("serve")
+    tests = path.parent.parent / "tests"
+    if name and ("/" in name or not (tests / name).is_file()):
+        raise file.error(
+            "serve",
+            f"names no file in {tests}: {name!r}",
+            hint="its serving() is a context manager that gives variables",
+        )
+    return name
 
 
 def _check_origins(example: Example, inputs: Table) -> None:

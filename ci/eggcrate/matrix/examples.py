@@ -27,6 +27,7 @@ from eggcrate.matrix.example_file import (
     upstream_of,
     with_flavour,
 )
+from eggcrate.matrix.example_server import served
 from eggcrate.matrix.example_task import EndedBadly, beside, noting, read, taken, telling
 from eggcrate.matrix.expectations import disagreements
 from eggcrate.matrix.keys import sources_digest
@@ -53,7 +54,8 @@ VERSION = 2
 """Raised whenever an example would be run or judged in another way, by a change that none of
 :data:`JUDGES` shows."""
 JUDGES = (
-    *(f"matrix.{name}" for name in ("example_file", "example_task", "examples", "expectations")),
+    *(f"matrix.{name}" for name in ("example_file", "example_server", "example_task")),
+    *(f"matrix.{name}" for name in ("examples", "expectations")),
     *(f"matrix.{name}" for name in ("judge", "proofs", "run")),
     *(f"pipelines.{name}" for name in ("absent", "authoring", "boot", "bundle", "code")),
     *(f"pipelines.{name}" for name in ("compile", "executor", "inside", "kfp_component")),
@@ -61,6 +63,7 @@ JUDGES = (
     "pipelines.worker",
 )
 """Modules that decide what an example runs, and what its ending means."""
+_TESTS = ".tests"
 _TOLD = 20_000
 """Characters of another program's output that are passed on."""
 
@@ -161,6 +164,9 @@ class Examples:
         target = self._folder / "files" / example.component / example.name
         try:
             shutil.copytree(example.path, target, copy_function=shutil.copyfile)
+            if example.serve:  # into the copy's own folder, so that it has no other reader
+                tests = example.path.parent.parent / "tests"
+                shutil.copytree(tests, target / _TESTS, copy_function=shutil.copyfile)
         except OSError as error:
             raise ConfigError(f"the files of example {example} cannot be read: {error}") from error
         for path in (target, *target.rglob("*")):
@@ -201,7 +207,7 @@ class Examples:
         if isinstance(compiled, EggcrateError):
             raise compiled
         parameters, artifacts = self._inputs(example, compiled, cell, bench)
-        return make_task(
+        task = make_task(
             compiled,
             parameters=parameters,
             artifacts=artifacts,
@@ -210,6 +216,10 @@ class Examples:
             env={"OMP_NUM_THREADS": str(bench.threads), **component.env},
             network=component.network,
         )
+        if not example.serve:
+            return task
+        command = served(task.command, example.path / _TESTS, example.serve)
+        return replace(task, command=command)
 
     def _inputs(
         self, example: Example, compiled: Compiled, cell: Cell, bench: Bench

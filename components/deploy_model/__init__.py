@@ -1,0 +1,1 @@
+"""Serve a version of a model at an endpoint."""

@@ -1,0 +1,1 @@
+"""Bring a query or a table of BigQuery into a pipeline."""

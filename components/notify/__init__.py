@@ -1,0 +1,1 @@
+"""Tell people how a pipeline ended."""

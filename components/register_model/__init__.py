@@ -1,0 +1,1 @@
+"""Give a model a version."""

@@ -1,0 +1,1 @@
+"""Bring an artifact out of a pipeline."""

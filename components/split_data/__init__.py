@@ -1,0 +1,1 @@
+"""Split a table for training, validation and test."""

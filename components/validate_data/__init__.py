@@ -1,0 +1,1 @@
+"""Hold a table to a schema, and describe it."""
