@@ -66,7 +66,7 @@ def test_one_class_alone_has_no_area_under_the_curve(
     tmp_path: Path, report: Metrics, flavour: str
 ) -> None:
     """A figure that the data does not define is left out, and the JSON stays valid."""
-    frame, target, _ = samples.binary()
+    frame, target = samples.binary()
     data, one = (Dataset(uri=str(tmp_path / name)) for name in ("data", "one"))
     model = Model(uri=str(tmp_path / "model"))
     write_frame(data.path, frame)
