@@ -193,7 +193,7 @@ def decide(
                 for item in resolved
             },
             provided=functools.partial(provided_modules, cache=cache, config=pip),
-            whole=whole,
+            whole=whole and not left_out,
         )
     published = (
         released(
