@@ -127,7 +127,7 @@ def test_a_model_says_the_same_in_a_later_version(
 
 
 @pytest.mark.parametrize(("flavour", "before", "after", "says"), REFUSED)
-def test_a_model_that_cannot_be_trusted_is_refused(
+def test_a_model_that_cannot_be_trusted_is_refused(  # noqa: PLR0917 - of fixtures and a case
     run, trained, flavour: str, before: str, after: str, says: str
 ) -> None:
     """Before a byte of it is read, with both versions and what to do; nothing is written."""

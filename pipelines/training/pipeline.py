@@ -2,6 +2,7 @@
 
 from components.evaluate_model.component import evaluate_model
 from components.prepare_data.component import prepare_data
+from components.shared.homes import HOMES
 from components.train_model.component import train_model
 from kfp import dsl
 
@@ -12,8 +13,12 @@ def training(  # noqa: PLR0917 - KFP passes them by name
     target: str,
     flavour: str = "xgboost",
     task: str = "classification",
+    parameters: dict = {},  # noqa: B006 - KFP reads it, and changes nothing
+    early_stopping: int = 0,
+    balanced: bool = False,
     test_share: float = 0.25,
     stratify: bool = False,
+    slices: list = [],  # noqa: B006 - as above
     seed: int = 0,
 ) -> dsl.Model:
     """Train and judge.
@@ -21,10 +26,15 @@ def training(  # noqa: PLR0917 - KFP passes them by name
     Args:
         source: Address of the table: CSV, plain or gzipped.
         target: The column to learn.
-        flavour: The library; the environment of the training step must hold it.
+        flavour: The library, which decides the environment: ``sklearn``, ``xgboost``,
+            ``lightgbm``, ``catboost`` or ``tensorflow``.
         task: ``classification`` or ``regression``.
+        parameters: Of the library, under its own names.
+        early_stopping: Stop after so many rounds that are no better; 0 trains them all.
+        balanced: Let each class count alike.
         test_share: Share of the rows that the model is judged by.
         stratify: Whether to take this share of every value of the target.
+        slices: Columns whose values are judged by themselves as well.
         seed: Of the split and of the training.
 
     Returns:
@@ -39,17 +49,31 @@ def training(  # noqa: PLR0917 - KFP passes them by name
         seed=seed,
         environment="sklearn-1-7",
     )
-    trained = train_model(
-        train_data=prepared.outputs["train_data"],
-        target=target,
-        flavour=flavour,
-        task=task,
-        seed=seed,
-        environment="xgboost-2",
-    )
-    evaluate_model(
-        test_data=prepared.outputs["test_data"],
-        model=trained.outputs["model"],
-        environment="xgboost-2",
-    )
-    return trained.outputs["model"]
+    found = []
+    for number, (name, home) in enumerate(HOMES.items(), 1):
+        if number == 1:
+            chosen = dsl.If(flavour == name, f"as {name}")
+        elif number < len(HOMES):
+            chosen = dsl.Elif(flavour == name, f"as {name}")
+        else:
+            chosen = dsl.Else(f"as {name}")
+        with chosen:
+            trained = train_model(
+                train_data=prepared.outputs["train_data"],
+                target=target,
+                flavour=flavour,
+                task=task,
+                parameters=parameters,
+                early_stopping=early_stopping,
+                balanced=balanced,
+                seed=seed,
+                environment=home,
+            )
+            evaluate_model(
+                test_data=prepared.outputs["test_data"],
+                model=trained.outputs["model"],
+                slices=slices,
+                environment=home,
+            )
+            found.append(trained.outputs["model"])
+    return dsl.OneOf(*found)
