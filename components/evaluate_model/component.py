@@ -10,7 +10,7 @@ from components.shared import evaluation, pages
 from components.shared.archives import write_json
 from components.shared.errors import DataError
 from components.shared.frames import check_target, read_frame
-from components.shared.models import Signature, load_model
+from components.shared.models import Signature, load_model, read_signature
 from eggcrate import component
 
 SCHEMA = "components.metrics/1"
@@ -46,11 +46,12 @@ def evaluate_model(
             artifact is written then.
         ModelError: the model cannot be read here.
     """
-    trained = load_model(model.path)
-    signature = trained.signature
+    signature = read_signature(model.path)
     frame = read_frame(test_data.path, require=[signature.target, *(slices or ())])
     check_target(frame, signature.target, test_data.path)
     truth = evaluation.truth_of(frame[signature.target], signature.classes)
+    groups = [(name, *each) for name in slices or () for each in _groups(frame[name])]
+    trained = load_model(model.path)
     count = signature.class_count
     outputs = trained.predict(frame) if count is None else trained.probabilities(frame)
     defined = evaluation.figures(truth, outputs, count)
@@ -61,8 +62,7 @@ def evaluate_model(
             "rows": int(rows.sum()),
             "metrics": evaluation.figures(truth[rows], outputs[rows], count),
         }
-        for name in slices or ()
-        for value, rows in _groups(frame[name])
+        for name, value, rows in groups
     ]
     sections = [
         ("Figures", pages.table(["", "of all rows"], list(defined.items()))),

@@ -48,14 +48,14 @@ def explain_model(  # noqa: PLR0917 - KFP passes them by name
     """
     if repeats < 1 or max_rows < 1:
         raise DataError(f"repeats is {repeats} and max_rows {max_rows}; 1 is the least of both")
-    trained = models.load_model(model.path)
-    signature = trained.signature
+    signature = models.read_signature(model.path)
     frame = read_frame(data.path, require=[signature.target])
     check_target(frame, signature.target, data.path)
     generator = random.Random(seed)  # noqa: S311 - a shuffle is no secret
     if len(frame) > max_rows:
         frame = frame.iloc[sorted(generator.sample(range(len(frame)), max_rows))]
     truth = evaluation.truth_of(frame[signature.target], signature.classes)
+    trained = models.load_model(model.path)
     whole = _loss(trained, frame, truth)
     found = []
     for feature in signature.features:

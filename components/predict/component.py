@@ -50,15 +50,16 @@ def predict(
     """
     if chunk_rows < 1:
         raise DataError(f"chunk_rows is {chunk_rows}; 1 is the least")
-    trained = models.load_model(model.path)
+    signature = models.read_signature(model.path)
     kept = list(dict.fromkeys(keep or ()))
-    features = [feature.name for feature in trained.signature.features]
+    features = [feature.name for feature in signature.features]
     stream = open_stream(data.path, rows=chunk_rows, require=kept)
     types = {name: stream.types[name] for name in kept}
-    results = _types(trained.signature)
+    results = _types(signature)
     for name in kept:
         if name in results:
             raise DataError(f"the column {name} cannot be kept: a result has this name")
+    trained = models.load_model(model.path)
     wanted = [name for name in stream.types if name in {*kept, *features}]
 
     def pieces() -> Iterator[pd.DataFrame]:

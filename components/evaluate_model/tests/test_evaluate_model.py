@@ -14,7 +14,7 @@ from components.evaluate_model.component import evaluate_model
 from components.shared import libraries, metrics, samples
 from components.shared.errors import DataError, ModelError
 from components.shared.frames import write_frame
-from components.train_model.component import train_model
+from components.shared.samples_trained import write_model
 
 
 @pytest.fixture
@@ -25,10 +25,8 @@ def data(tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def model(tmp_path: Path, data: Dataset, flavour: str) -> Model:
-    model = Model(uri=str(tmp_path / "model"))
-    train_model(data, model, "species", flavour=flavour)
-    return model
+def model(tmp_path: Path, flavour: str) -> Model:
+    return write_model(tmp_path, flavour)
 
 
 @pytest.fixture
@@ -98,14 +96,13 @@ def test_the_page_shows_what_is_behind_the_figures(
 ) -> None:
     """Who is taken for whom; of two classes the ROC curve; of a regression every row."""
     data = Dataset(uri=str(tmp_path / "data"))
+    write_frame(data.path, samples.iris())
     assert "ROC" not in (judge(data, model) and Path(page.path).read_text())
-    frame, target = samples.binary()
-    write_frame(data.path, frame)
-    train_model(data, model, target, flavour=flavour)
-    judge(data, model)
+    write_frame(data.path, samples.binary()[0])
+    judge(data, write_model(tmp_path, flavour, of="virginica"))
     assert "ROC curve" in Path(page.path).read_text()
-    train_model(data, model, "petal_width", flavour=flavour, task="regression")
-    judge(data, model)
+    write_frame(data.path, samples.iris())
+    judge(data, write_model(tmp_path, flavour, of="petal_width"))
     assert Path(page.path).read_text().count("<circle") == 150
 
 
@@ -127,9 +124,8 @@ def test_one_class_alone_has_no_area_under_the_curve(
     """A figure that the data does not define is left out, and the JSON stays valid."""
     frame, target = samples.binary()
     data, one = (Dataset(uri=str(tmp_path / name)) for name in ("data", "one"))
-    model = Model(uri=str(tmp_path / "model"))
+    model = write_model(tmp_path, flavour, of="virginica")
     write_frame(data.path, frame)
-    train_model(data, model, target, flavour=flavour)
     write_frame(one.path, frame[frame[target] == frame[target].iloc[0]])
     assert set(judge(one, model)) == {"accuracy", "log_loss"}
 

@@ -11,6 +11,7 @@ from components.explain_model.component import explain_model
 from components.shared import samples
 from components.shared.errors import DataError, ModelError
 from components.shared.frames import write_frame
+from components.shared.samples_trained import write_model
 from components.train_model.component import train_model
 
 
@@ -33,12 +34,11 @@ def data(tmp_path: Path) -> Dataset:
 
 @pytest.fixture
 def model(data: Dataset, flavour: str) -> Model:
-    return trained(data, flavour, "species", "classification")
-
-
-def trained(data: Dataset, flavour: str, target: str, task: str) -> Model:
     model = Model(uri=f"{data.uri}-model")
-    train_model(data, model, target, flavour=flavour, task=task)
+    rounds = {"sklearn": "max_iter", "catboost": "iterations"}
+    rounds |= dict.fromkeys(("tensorflow", "torch"), "epochs")
+    parameters = {rounds.get(flavour, "num_boost_round"): 30}
+    train_model(data, model, "species", flavour=flavour, parameters=parameters)
     return model
 
 
@@ -61,9 +61,11 @@ def test_what_matters_comes_first(data: Dataset, outputs: dict, model: Model, fl
     assert [Path(each.path).read_bytes() for each in outputs.values()] == first
 
 
-def test_a_regression_by_some_rows(data: Dataset, outputs: dict, flavour: str) -> None:
+def test_a_regression_by_some_rows(
+    tmp_path: Path, data: Dataset, outputs: dict, flavour: str
+) -> None:
     """A text among its features; of a large table so many rows as were asked for."""
-    model = trained(data, flavour, "petal_width", "regression")
+    model = write_model(tmp_path, flavour, of="petal_width")
     found = explain_model(data, model, **outputs, repeats=2, max_rows=60)
     assert max(found, key=found.get) in {"petal_length", "species"}
     document = json.loads(Path(outputs["importances"].path).read_text())
@@ -74,18 +76,19 @@ def test_a_regression_by_some_rows(data: Dataset, outputs: dict, flavour: str) -
     ("change", "options", "says"),
     [
         (lambda frame: frame.drop(columns=["species"]), {}, "no column species"),
-        (lambda frame: frame.drop(columns=["noise"]), {}, "trained on: noise"),
+        (lambda frame: frame.drop(columns=["sepal_width"]), {}, "trained on: sepal_width"),
         (lambda frame: frame.assign(species=None), {}, "missing in 150 of 150"),
-        (lambda frame: frame.assign(noise="loud"), {}, "the model has numbers there"),
+        (lambda frame: frame.assign(sepal_width="wide"), {}, "the model has numbers there"),
         (lambda frame: frame[:0], {}, "has no rows"),
         (lambda frame: frame, {"repeats": 0}, "repeats is 0"),
     ],
 )
 def test_data_that_does_not_fit_is_refused(
-    data: Dataset, outputs: dict, model: Model, *, change, options: dict, says: str
+    tmp_path: Path, outputs: dict, flavour: str, *, change, options: dict, says: str
 ) -> None:
-    frame = samples.iris().assign(noise=0, same=1)
-    write_frame(data.path, pd.DataFrame(change(frame)))
+    model = write_model(tmp_path, flavour)
+    data = Dataset(uri=str(tmp_path / "other"))
+    write_frame(data.path, pd.DataFrame(change(samples.iris())))
     with pytest.raises(DataError, match=says):
         explain_model(data, model, **outputs, **options)
     with pytest.raises(ModelError, match="cannot be read"):

@@ -15,6 +15,7 @@ from components.prepare_data.component import prepare_data
 from components.shared import samples
 from components.shared.errors import DataError, ModelError
 from components.shared.frames import read_frame, write_frame
+from components.shared.samples_trained import write_model
 from components.shared.streams import Stream, open_stream, write_stream
 from components.train_model.component import train_model
 
@@ -25,10 +26,8 @@ def dataset(folder: Path, name: str) -> Dataset:
 
 @pytest.fixture
 def model(tmp_path: Path, flavour: str) -> Model:
-    data, model = dataset(tmp_path, "data"), Model(uri=str(tmp_path / "model"))
-    write_frame(data.path, samples.iris())
-    train_model(data, model, "species", flavour=flavour)
-    return model
+    write_frame(dataset(tmp_path, "data").path, samples.iris())
+    return write_model(tmp_path, flavour)
 
 
 def test_from_a_raw_file_to_predictions(tmp_path: Path, flavour: str) -> None:
@@ -70,9 +69,7 @@ def test_a_row_is_predicted_alike_whatever_is_around_it(tmp_path: Path, model: M
 def test_a_regression_predicts_numbers(tmp_path: Path, flavour: str) -> None:
     """A text that training never saw, and a column of nothing, are missing values."""
     data, out = dataset(tmp_path, "data"), dataset(tmp_path, "out")
-    model = Model(uri=str(tmp_path / "model"))
-    write_frame(data.path, samples.iris())
-    train_model(data, model, "petal_width", flavour=flavour, task="regression")
+    model = write_model(tmp_path, flavour, of="petal_width")
     new = samples.iris()[:3].assign(species="sunflower", sepal_width=None)
     write_frame(data.path, new)
     predict(data, model, out, keep=["species"])
