@@ -79,7 +79,9 @@ def test_a_regression_predicts_numbers(tmp_path: Path, flavour: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["table", "csv", "csv.gz"])
-def test_the_size_of_the_pieces_does_not_matter(tmp_path: Path, model: Model, kind: str) -> None:
+def test_the_size_of_the_pieces_does_not_matter(
+    tmp_path: Path, model: Model, kind: str, flavour: str
+) -> None:
     """Not even where a piece alone would be read as another type.
 
     Texts that look like numbers, whole numbers before fractions, a column that begins empty.
@@ -96,7 +98,10 @@ def test_the_size_of_the_pieces_does_not_matter(tmp_path: Path, model: Model, ki
         frame.to_csv(data.path, index=False)
     assert predict(data, model, whole, keep=["key", "count"], chunk_rows=1000).rows == 150
     assert predict(data, model, parts, keep=["key", "count"], chunk_rows=7).rows == 150
-    assert Path(whole.path).read_bytes() == Path(parts.path).read_bytes()
+    if flavour in {"tensorflow", "torch"}:  # a sum is rounded by how many rows are added at once
+        pd.testing.assert_frame_equal(read_frame(whole.path), read_frame(parts.path), rtol=1e-4)
+    else:
+        assert Path(whole.path).read_bytes() == Path(parts.path).read_bytes()
     assert read_frame(whole.path)["key"].tolist() == frame["key"].tolist()
 
 
