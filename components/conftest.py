@@ -25,4 +25,5 @@ def flavour() -> str:
     """The flavour to test: ``EGGCRATE_FLAVOUR``, else the first whose library is installed."""
     if (given := os.environ.get("EGGCRATE_FLAVOUR")) is not None:
         return given
-    return next((name for name in ("sklearn", "xgboost", "catboost") if util.find_spec(name)), "")
+    names = ("sklearn", "xgboost", "lightgbm", "catboost", "tensorflow", "torch")
+    return next((name for name in names if util.find_spec(name)), "")

@@ -1,5 +1,6 @@
 """Apply a model to new data."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -8,7 +9,8 @@ from kfp.dsl import Dataset, Input, Model, Output
 
 from components.shared import models
 from components.shared.errors import DataError
-from components.shared.frames import read_source, write_frame
+from components.shared.frames import describe
+from components.shared.streams import open_stream, write_stream
 from eggcrate import component
 
 
@@ -24,32 +26,65 @@ def predict(
     model: Input[Model],
     predictions: Output[Dataset],
     keep: Optional[list] = None,  # noqa: UP045 - KFP does not read `list | None`
+    chunk_rows: int = 50_000,
 ) -> Predicted:
     """Predict the target of each row, in the order of the rows.
 
+    The data is read, predicted and written in pieces: how large it is does not matter to memory.
+
     Args:
-        data: A table with the model's features: one a component wrote, CSV or Parquet.
+        data: A table with the model's features: one a component wrote, CSV (plain or gzipped),
+            or Parquet where the environment has pyarrow.
         model: A model that ``train_model`` wrote.
         predictions: The table of predictions: a column ``prediction`` and, for a
             classification, a column ``probability_<class>`` for each class.
         keep: Columns of the data, such as a key, to put before them.
+        chunk_rows: How many rows are held at once.
 
     Returns:
         How many rows were predicted.
 
     Raises:
-        DataError: the table does not fit the model.
+        DataError: the table does not fit the model, or has no rows. No table is written then.
         ModelError: the model cannot be read here.
     """
-    trained = models.load_model(model.path)
-    frame = read_source(data.path, require=keep or ())
-    columns = {name: frame[name] for name in keep or ()}
-    for name, values in _results(trained, frame).items():
-        if name in columns:
+    if chunk_rows < 1:
+        raise DataError(f"chunk_rows is {chunk_rows}; 1 is the least")
+    signature = models.read_signature(model.path)
+    kept = list(dict.fromkeys(keep or ()))
+    features = [feature.name for feature in signature.features]
+    stream = open_stream(data.path, rows=chunk_rows, require=kept)
+    types = {name: stream.types[name] for name in kept}
+    results = _types(signature)
+    for name in kept:
+        if name in results:
             raise DataError(f"the column {name} cannot be kept: a result has this name")
-        columns[name] = pd.Series(values, index=frame.index)
-    write_frame(predictions.path, pd.DataFrame(columns))
-    return Predicted(rows=len(frame))
+    trained = models.load_model(model.path)
+    wanted = [name for name in stream.types if name in {*kept, *features}]
+
+    def pieces() -> Iterator[pd.DataFrame]:
+        empty = True
+        for piece in stream.pieces():
+            if piece.empty:
+                continue
+            empty = False
+            found = {name: piece[name] for name in kept}
+            for name, values in _results(trained, piece[wanted]).items():
+                found[name] = pd.Series(values, index=piece.index)
+            yield pd.DataFrame(found)
+        if empty:
+            raise DataError(f"data {data.path} has no rows")
+
+    rows = write_stream(predictions.path, pieces(), types | results)
+    predictions.metadata["rows"] = rows
+    return Predicted(rows=rows)
+
+
+def _types(signature: models.Signature) -> dict:
+    if signature.classes is None:
+        return {"prediction": "number"}
+    told = describe(pd.DataFrame({"prediction": list(signature.classes)}))
+    return told | {f"probability_{each}": "number" for each in signature.classes}
 
 
 def _results(trained: models.Model, frame: pd.DataFrame) -> dict:

@@ -1,13 +1,12 @@
 """Split a table into what a model learns from and what it is judged by."""
 
-import random
 from typing import NamedTuple, Optional
 
-import pandas as pd
 from kfp.dsl import Dataset, Input, Output
 
 from components.shared.errors import DataError
 from components.shared.frames import check_target, describe, read_source, write_frame
+from components.shared.splits import choose
 from eggcrate import component
 
 
@@ -55,7 +54,7 @@ def prepare_data(  # noqa: PLR0917 - KFP passes them by name
     check_target(frame, target, source.path)
     if columns is not None:
         frame = frame[[name for name in frame.columns if name in {*columns, target}]]
-    chosen = _choose(frame[target], test_share, stratify=stratify, seed=seed)
+    chosen = choose(frame[target], test_share, stratify=stratify, seed=seed)
     train, test = frame[~chosen], frame[chosen]
     if train.empty or test.empty:
         raise DataError(
@@ -67,16 +66,3 @@ def prepare_data(  # noqa: PLR0917 - KFP passes them by name
         write_frame(artifact.path, part, types=types)
         artifact.metadata["rows"] = len(part)
     return Prepared(train_rows=len(train), test_rows=len(test))
-
-
-def _choose(target: pd.Series, share: float, *, stratify: bool, seed: int) -> pd.Series:
-    """Mark the rows of the test table.
-
-    ``random.Random.random`` is the one generator whose numbers Python guarantees to repeat.
-    """
-    generator = random.Random(seed)  # noqa: S311 - a split is no secret
-    draws = pd.Series([generator.random() for _ in range(len(target))], index=target.index)
-    groups = target if stratify else pd.Series(0, index=target.index)
-    ranks = draws.groupby(groups.to_numpy()).rank(method="first")
-    sizes = draws.groupby(groups.to_numpy()).transform("size")
-    return ranks <= (sizes * share).round()

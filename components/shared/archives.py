@@ -55,16 +55,33 @@ def write_archive(
 
     The same arguments make the same bytes: no clock, no user, no order of a folder is in it.
     """
+    archive_of(
+        path,
+        document=document,
+        description=description,
+        member=member,
+        content=lambda stream: _ignore(stream.write(content)),
+    )
+
+
+def archive_of(
+    path: str,
+    *,
+    document: str,
+    description: dict[str, Any],
+    member: str,
+    content: Callable[[IO[bytes]], None],
+) -> None:
+    """As :func:`write_archive`, with a content that is written bit by bit."""
     text = json.dumps(description, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     def write(stream: IO[bytes]) -> None:
-        with zipfile.ZipFile(stream, "w") as archive:
-            for name, data in ((document, text.encode()), (member, content)):
-                info = zipfile.ZipInfo(name, _DATE)
-                info.compress_type = zipfile.ZIP_DEFLATED
-                info.create_system = 3
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, data, compresslevel=_LEVEL)
+        with zipfile.ZipFile(
+            stream, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=_LEVEL
+        ) as archive:
+            archive.writestr(_member(document), text.encode())
+            with archive.open(_member(member), "w", force_zip64=True) as inside:
+                content(inside)
 
     write_atomically(path, write)
 
@@ -95,6 +112,14 @@ def read_archive(
             raise error(f"{kind} {path} is damaged: {cause}") from cause
 
     return description, read
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _DATE)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info
 
 
 def _ignore(_value: object) -> None:

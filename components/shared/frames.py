@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -27,9 +27,9 @@ DOCUMENT = "datapackage.json"
 MEMBER = "data.csv"
 MISSING = "\\N"
 """How a missing value is written: PostgreSQL's and Hive's word, which no text is likely to be."""
-_PARQUET_MAGIC = b"PAR1"
-_ZIP_MAGIC = b"PK\x03\x04"
-_GZIP_MAGIC = b"\x1f\x8b"
+PARQUET_MAGIC = b"PAR1"
+ZIP_MAGIC = b"PK\x03\x04"
+GZIP_MAGIC = b"\x1f\x8b"
 _LARGEST = 2**63 - 1
 
 
@@ -57,9 +57,19 @@ def write_frame(path: str, frame: pd.DataFrame, *, types: dict[str, str] | None 
         DataError: a column has a type that cannot be kept, or two columns have one name.
     """
     types = describe(frame) if types is None else types
-    names = list(types)
+    write_archive(
+        path,
+        document=DOCUMENT,
+        description=description_of(types),
+        member=MEMBER,
+        content=as_csv(frame.set_axis(list(types), axis="columns"), header=True),
+    )
+
+
+def description_of(types: dict[str, str]) -> dict[str, Any]:
+    """The description of a table whose columns have these types."""
     fields = [{"name": name, "type": kind} for name, kind in types.items()]
-    description = {
+    return {
         "profile": "tabular-data-package",
         "resources": [
             {
@@ -69,12 +79,18 @@ def write_frame(path: str, frame: pd.DataFrame, *, types: dict[str, str] | None 
             }
         ],
     }
-    text = frame.set_axis(names, axis="columns").to_csv(
-        index=False, na_rep=MISSING, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%S.%f"
+
+
+def as_csv(frame: pd.DataFrame, *, header: bool) -> bytes:
+    """Rows as they stand in a table."""
+    text = frame.to_csv(
+        index=False,
+        header=header,
+        na_rep=MISSING,
+        lineterminator="\n",
+        date_format="%Y-%m-%dT%H:%M:%S.%f",
     )
-    write_archive(
-        path, document=DOCUMENT, description=description, member=MEMBER, content=text.encode()
-    )
+    return text.encode()
 
 
 def read_frame(path: str, *, require: Iterable[str] = (), empty: bool = False) -> pd.DataFrame:
@@ -88,20 +104,58 @@ def read_frame(path: str, *, require: Iterable[str] = (), empty: bool = False) -
     Raises:
         DataError: it cannot be read, lacks a column, or is empty.
     """
-    description, read = read_archive(path, document=DOCUMENT, kind="table", error=DataError)
-    try:
-        schema = description["resources"][0]["schema"]
-        types = {field["name"]: field["type"] for field in schema["fields"]}
-    except (KeyError, IndexError, TypeError) as cause:
-        raise DataError(f"table {path}: its {DOCUMENT} has no schema") from cause
+    types = types_of(path)
+    _, read = read_archive(path, document=DOCUMENT, kind="table", error=DataError)
     try:
         raw = pd.read_csv(
             io.BytesIO(read(MEMBER)), dtype=str, keep_default_na=False, na_values=[MISSING]
         )
-        frame = pd.DataFrame({name: _typed(raw[name], kind) for name, kind in types.items()})
+        frame = typed(raw, types)
     except (ValueError, KeyError) as cause:
         raise DataError(f"table {path} does not hold what its schema says: {cause}") from cause
     return checked(frame, path, require=require, empty=empty)
+
+
+def types_of(path: str) -> dict[str, str]:
+    """Types of the columns of a table that :func:`write_frame` wrote.
+
+    Raises:
+        DataError: it is no such table.
+    """
+    description, _ = read_archive(path, document=DOCUMENT, kind="table", error=DataError)
+    try:
+        schema = description["resources"][0]["schema"]
+        return {field["name"]: field["type"] for field in schema["fields"]}
+    except (KeyError, IndexError, TypeError) as cause:
+        raise DataError(f"table {path}: its {DOCUMENT} has no schema") from cause
+
+
+def typed(raw: pd.DataFrame, types: dict[str, str]) -> pd.DataFrame:
+    """A table of texts and missing values, with the types that its schema names."""
+    return pd.DataFrame({name: _typed(raw[name], kind) for name, kind in types.items()})
+
+
+def magic(path: str) -> bytes:
+    """The first bytes of data from outside, which tell its format.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(4)
+    except FileNotFoundError:
+        raise DataError(f"data {path}: there is no such file") from None
+    except OSError as cause:
+        raise DataError(f"data {path} cannot be read: {cause}") from cause
+
+
+def no_parquet(path: str) -> DataError:
+    """What is said where there is no pyarrow."""
+    return DataError(
+        f"data {path} is Parquet, and this environment has no pyarrow: "
+        "add it to the environment, or run this step in one that has it"
+    )
 
 
 def read_source(path: str, *, require: Iterable[str] = (), empty: bool = False) -> pd.DataFrame:
@@ -112,26 +166,17 @@ def read_source(path: str, *, require: Iterable[str] = (), empty: bool = False) 
     Raises:
         DataError: it cannot be read, lacks a column, or is empty.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            start = stream.read(4)
-    except FileNotFoundError:
-        raise DataError(f"data {path}: there is no such file") from None
-    except OSError as cause:
-        raise DataError(f"data {path} cannot be read: {cause}") from cause
-    if start == _ZIP_MAGIC:
+    start = magic(path)
+    if start == ZIP_MAGIC:
         return read_frame(path, require=require, empty=empty)
     try:
-        if start == _PARQUET_MAGIC:
+        if start == PARQUET_MAGIC:
             frame = pd.read_parquet(path)
         else:
-            zipped = "gzip" if start.startswith(_GZIP_MAGIC) else None
+            zipped = "gzip" if start.startswith(GZIP_MAGIC) else None
             frame = pd.read_csv(path, compression=zipped)
     except ImportError as cause:
-        raise DataError(
-            f"data {path} is Parquet, and this environment has no pyarrow: "
-            "add it to the environment, or run this step in one that has it"
-        ) from cause
+        raise no_parquet(path) from cause
     except (ValueError, OSError) as cause:
         raise DataError(f"data {path} is no CSV that can be read: {cause}") from cause
     return checked(frame, path, require=require, empty=empty)

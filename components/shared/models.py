@@ -2,9 +2,10 @@
 
 The signature says which library wrote the model, in which versions, for which columns; a model
 that this environment cannot be trusted to read is refused before a byte of it is loaded.
-XGBoost's and CatBoost's own formats are read by later versions. scikit-learn has none but
-pickle, which is the exact version's alone, and which runs code: the artifact store of a
-pipeline is inside the circle of trust, anything else is not.
+Each library's own format is read by its later versions, but for scikit-learn: it has none but
+pickle, which is the exact version's alone, and which runs code (so does TensorFlow's SavedModel,
+within bounds): the artifact store of a pipeline is inside the circle of trust, anything else is
+not.
 """
 
 from __future__ import annotations

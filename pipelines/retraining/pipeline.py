@@ -1,12 +1,9 @@
 """Train again when the data has moved away from what the model was trained on."""
 
-from components.evaluate_model.component import evaluate_model
 from components.monitor_drift.component import monitor_drift
 from components.notify.component import notify
-from components.prepare_data.component import prepare_data
-from components.register_model.component import register_model
-from components.train_model.component import train_model
 from kfp import dsl
+from pipelines.training.pipeline import training
 
 
 @dsl.pipeline(description="Watch for drift, train a new model if there is, tell its end")
@@ -37,7 +34,7 @@ def retraining(  # noqa: PLR0917 - KFP passes them by name
         current: Address of the newest data, with the target.
         target: The column to learn.
         name: The model's name where it is registered.
-        flavour: The library; the environment of the training step must hold it.
+        flavour: The library, as in the pipeline ``training``.
         task: ``classification`` or ``regression``.
         thresholds: Beyond which a column has drifted.
         watched: Columns to compare; all when none is given.
@@ -66,34 +63,17 @@ def retraining(  # noqa: PLR0917 - KFP passes them by name
             environment="monitoring",
         )
         with dsl.If(drift.outputs["verdict"] == "drift", name="drifted"):
-            prepared = prepare_data(
-                source=now.output,
-                target=target,
-                stratify=stratify,
-                seed=seed,
-                environment="sklearn-1-7",
-            )
-            trained = train_model(
-                train_data=prepared.outputs["train_data"],
+            training(
+                source=current,
                 target=target,
                 flavour=flavour,
                 task=task,
+                stratify=stratify,
                 seed=seed,
-                environment="xgboost-2",
-            )
-            evaluated = evaluate_model(
-                test_data=prepared.outputs["test_data"],
-                model=trained.outputs["model"],
-                environment="xgboost-2",
-            )
-            register_model(
-                model=trained.outputs["model"],
                 name=name,
                 backend=backend,
-                metrics=evaluated.outputs["Output"],
                 at_least=at_least,
                 project=project,
                 location=location,
                 serving_image=serving_image,
-                environment="vertex-sdk",
             )

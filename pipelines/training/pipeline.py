@@ -3,6 +3,7 @@
 from components.evaluate_model.component import evaluate_model
 from components.prepare_data.component import prepare_data
 from components.register_model.component import register_model
+from components.shared.homes import HOMES
 from components.train_model.component import train_model
 from kfp import dsl
 
@@ -15,8 +16,12 @@ def training(  # noqa: PLR0917 - KFP passes them by name
     target: str,
     flavour: str = "xgboost",
     task: str = "classification",
+    parameters: dict = {},  # noqa: B006 - KFP reads it, and changes nothing
+    early_stopping: int = 0,
+    balanced: bool = False,
     test_share: float = 0.25,
     stratify: bool = False,
+    slices: list = [],  # noqa: B006 - as above
     seed: int = 0,
     name: str = "model",
     backend: str = "local",
@@ -30,10 +35,15 @@ def training(  # noqa: PLR0917 - KFP passes them by name
     Args:
         source: Address of the table: CSV, plain or gzipped.
         target: The column to learn.
-        flavour: The library; the environment of the training step must hold it.
+        flavour: The library, which decides the environment: ``sklearn``, ``xgboost``,
+            ``lightgbm``, ``catboost`` or ``tensorflow``.
         task: ``classification`` or ``regression``.
+        parameters: Of the library, under its own names.
+        early_stopping: Stop after so many rounds that are no better; 0 trains them all.
+        balanced: Let each class count alike.
         test_share: Share of the rows that the model is judged by.
         stratify: Whether to take this share of every value of the target.
+        slices: Columns whose values are judged by themselves as well.
         seed: Of the split and of the training.
         name: The model's name where it is registered.
         backend: Where: ``local``, an entry and a model card among the run's artifacts, or
@@ -55,28 +65,44 @@ def training(  # noqa: PLR0917 - KFP passes them by name
         seed=seed,
         environment="sklearn-1-7",
     )
-    trained = train_model(
-        train_data=prepared.outputs["train_data"],
-        target=target,
-        flavour=flavour,
-        task=task,
-        seed=seed,
-        environment="xgboost-2",
-    )
-    evaluated = evaluate_model(
-        test_data=prepared.outputs["test_data"],
-        model=trained.outputs["model"],
-        environment="xgboost-2",
-    )
+    models, metrics = [], []
+    for number, (library, home) in enumerate(HOMES.items(), 1):
+        if number == 1:
+            chosen = dsl.If(flavour == library, f"as {library}")
+        elif number < len(HOMES):
+            chosen = dsl.Elif(flavour == library, f"as {library}")
+        else:
+            chosen = dsl.Else(f"as {library}")
+        with chosen:
+            trained = train_model(
+                train_data=prepared.outputs["train_data"],
+                target=target,
+                flavour=flavour,
+                task=task,
+                parameters=parameters,
+                early_stopping=early_stopping,
+                balanced=balanced,
+                seed=seed,
+                environment=home,
+            )
+            evaluated = evaluate_model(
+                test_data=prepared.outputs["test_data"],
+                model=trained.outputs["model"],
+                slices=slices,
+                environment=home,
+            )
+            models.append(trained.outputs["model"])
+            metrics.append(evaluated.outputs["Output"])
+    model = dsl.OneOf(*models)
     register_model(
-        model=trained.outputs["model"],
+        model=model,
         name=name,
         backend=backend,
-        metrics=evaluated.outputs["Output"],
+        metrics=dsl.OneOf(*metrics),
         at_least=at_least,
         project=project,
         location=location,
         serving_image=serving_image,
         environment="vertex-sdk",
     )
-    return trained.outputs["model"]
+    return model

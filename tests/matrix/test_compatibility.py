@@ -53,6 +53,23 @@ def test_a_flavour_makes_a_cell_and_the_others_a_reason() -> None:
     assert found.reasons == {"xgboost": "needs xgboost-cpu>=2, which it does not hold"}
 
 
+def test_another_build_of_a_package_stands_in_for_it() -> None:
+    """Under the version it has; the package itself goes first, and no other is taken for it."""
+    asked = replace(
+        FLAVOURED,
+        flavours={"xgboost": ("xgboost>=1.7",)},
+        stand_ins={"xgboost": ("xgboost-cpu", "xgboost-arm")},
+    )
+    held = {"pandas": "2.2", "xgboost-cpu": "2.1.4", "xgboost-arm": "1.0"}
+    assert compatibility(asked, held, TARGET).flavours == ("xgboost",)
+    old = {"pandas": "2.2", "xgboost-arm": "1.0"}
+    assert compatibility(asked, old, TARGET).reasons == {"xgboost": "needs xgboost>=1.7, has 1.0"}
+    both = compatibility(asked, held | {"xgboost": "1.6"}, TARGET)
+    assert both.reasons == {"xgboost": "needs xgboost>=1.7, has 1.6"}
+    other = compatibility(asked, {"pandas": "2.2", "xgboost-gpu": "2.1.4"}, TARGET)
+    assert other.reasons == {"xgboost": "needs xgboost>=1.7, which it does not hold"}
+
+
 def test_what_all_flavours_share_comes_first() -> None:
     """Without pandas no flavour can work: one reason, not one a flavour."""
     found = compatibility(FLAVOURED, {"scikit-learn": "1.5.2"}, TARGET)

@@ -105,6 +105,7 @@ def test_a_component_has_flavours_and_limits(tmp_path: Path) -> None:
         ("train-model", "", "not a name Python can import"),
         ("step", '[tool.eggcrate]\nmemory = "lots"\n', "is not a size"),
         ("step", "[tool.eggcrate]\ntimeout = -1\n", "must be a positive number"),
+        ("step", '[tool.eggcrate.stand-ins]\nxgboost = "xgboost-cpu"\n', ":2: .*must be a list"),
     ],
 )
 def test_a_component_that_cannot_work_is_refused(

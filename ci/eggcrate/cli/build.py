@@ -11,7 +11,14 @@ from eggcrate.build.local import LocalRegistry
 from eggcrate.build.published import RemoteRegistry, image_of, mountable, publish
 from eggcrate.build.shelf import read_shelf
 from eggcrate.build.workshop import Workshop
-from eggcrate.cli.plan import add_platform, add_registry, decide, no_registry, read_locks
+from eggcrate.cli.plan import (
+    add_platform,
+    add_registry,
+    by_default,
+    decide,
+    no_registry,
+    read_locks,
+)
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import build as report
 
@@ -132,7 +139,7 @@ def _decide(
 
     A registry is asked only where its answer matters: images are built without one, offline.
     """
-    names = () if arguments.all else arguments.environments
+    names = by_default(context) if arguments.all else arguments.environments
     if not (arguments.changed or arguments.push):
         resolved, failed = read_locks(context, names, platforms=arguments.platform or ())
         return resolved, failed, None

@@ -107,7 +107,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _impact(arguments: argparse.Namespace, context: Context, remote: Remote | None) -> Impact:
-    everything = argparse.Namespace(environments=(), platform=(), force=False)
+    names = tuple(context.monorepo.environment_folders)
+    everything = argparse.Namespace(environments=names, platform=(), force=False)
     against = RemoteRegistry(remote) if remote else LocalRegistry(context.store)
     plan = decide_plan(everything, context, against)
     git = Git(root=context.root)

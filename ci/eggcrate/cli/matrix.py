@@ -22,7 +22,7 @@ from eggcrate.cli.matrix_parts import (
     tell_durations,
     unasked,
 )
-from eggcrate.cli.plan import add_registry
+from eggcrate.cli.plan import add_registry, tell_on_request
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
 from eggcrate.matrix.coverage import combine
 from eggcrate.matrix.proving import carry_out
@@ -143,6 +143,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 def _run(arguments: argparse.Namespace, context: Context, remote: Remote | None) -> int:
     asked = selection(arguments, context)
+    if not asked.environments:
+        tell_on_request(context)
     failed = failed_before(arguments, context)
     matrix = decide(
         context.monorepo,

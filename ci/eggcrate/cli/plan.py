@@ -125,8 +125,23 @@ def decide(
     gone: frozenset[str] = frozenset()
     if retired and not known.issuperset(arguments.environments):
         gone = deleted() | registry.environments()
-    keyed, failed = _keys(context, arguments.environments, arguments.platform or (), gone)
+    names = arguments.environments or by_default(context)
+    keyed, failed = _keys(context, names, arguments.platform or (), gone)
     return make_plan(keyed, failed, registry, known=known, deleted=deleted, force=arguments.force)
+
+
+def by_default(context: Context) -> tuple[str, ...]:
+    """The environments that are built when none is named; tells which are left out."""
+    left_out = tell_on_request(context)
+    return tuple(name for name in context.monorepo.environment_folders if name not in left_out)
+
+
+def tell_on_request(context: Context) -> tuple[str, ...]:
+    """The environments that are built only when they are named, told in a line."""
+    names = context.monorepo.on_request
+    if names:
+        context.progress.info(f"left out, built on request only: {', '.join(names)}")
+    return names
 
 
 def read_locks(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eggcrate.build import promote
 from eggcrate.build.plan import STABLE
-from eggcrate.cli.plan import add_registry, no_registry, read_locks
+from eggcrate.cli.plan import add_registry, by_default, no_registry, read_locks
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import promote as report
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     with context.open_remote(arguments.registry) as remote:
         if remote is None:
             raise no_registry("promote in")
-        names = () if arguments.all else arguments.environments
+        names = by_default(context) if arguments.all else arguments.environments
         resolved, failed = read_locks(context, names)
         promotions = promote.decide(resolved, failed, remote, tag)
         if not arguments.dry_run:

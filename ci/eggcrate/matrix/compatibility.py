@@ -43,7 +43,8 @@ def compatibility(
         packages: normalised name to version of everything the environment holds on the target.
         target: the environment's Python and platform.
     """
-    shared = unsatisfied(component.dependencies, packages, target)
+    held = {**packages, **_stood_in(component, packages)}
+    shared = unsatisfied(component.dependencies, held, target)
     if not allows(component.requires_python, target.python):
         shared = (f"needs Python {component.requires_python}, has {target.python}", *shared)
     if shared:
@@ -51,13 +52,24 @@ def compatibility(
     if not component.flavours:
         return _PLAIN
     told = {
-        flavour: "; ".join(unsatisfied(requirements, packages, target))
+        flavour: "; ".join(unsatisfied(requirements, held, target))
         for flavour, requirements in component.flavours.items()
     }
     return Compatibility(
         flavours=tuple(flavour for flavour, reason in told.items() if not reason),
         reasons={flavour: reason for flavour, reason in told.items() if reason},
     )
+
+
+def _stood_in(component: Component, packages: Mapping[str, str]) -> dict[str, str]:
+    """Packages that are not held, with the version of the first that stands in for them."""
+    return {
+        name: packages[other]
+        for name, others in component.stand_ins.items()
+        if name not in packages
+        for other in reversed(others)
+        if other in packages
+    }
 
 
 def unsatisfied(

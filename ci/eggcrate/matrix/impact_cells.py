@@ -84,7 +84,7 @@ def _cells_before(matrix: Matrix, before: Before) -> frozenset[Cell]:
     for (name, platform), then in before.resolved.items():
         target = then.recipe.target
         same = not matrix.resolved or platform == str(matrix.resolved[0].recipe.target.platform)
-        if name not in here and same:
+        if name not in here and same and name not in matrix.on_request:
             columns.append(Column(environment=name, target=target, packages=then.packages))
     return frozenset(lay_out(list(before.components.values()), columns).cells)
 

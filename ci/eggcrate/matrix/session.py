@@ -75,6 +75,8 @@ class Matrix:
     """What could not be looked at."""
     homeless: tuple[str, ...] = ()
     """Components that no environment satisfies."""
+    on_request: tuple[str, ...] = ()
+    """Environments that are left out because none was named."""
     everyone: Mapping[str, Component] = field(default_factory=dict)
     """All components there are."""
     closures: Mapping[str, Closure] = field(default_factory=dict)
@@ -147,10 +149,11 @@ def decide(
         for name, component in monorepo.components.items()
         if name in selection.components or not selection.components
     }
+    left_out = () if selection.environments else monorepo.on_request
     environments = {
         name: environment
         for name, environment in monorepo.environments.items()
-        if name in selection.environments or not selection.environments
+        if name not in left_out and selection.includes(f"environments/{name}")
     }
     resolved, failed = resolve_all(
         environments, monorepo.bases, [Platform.of_this_machine()], cache=cache
@@ -168,7 +171,11 @@ def decide(
         name: error for name, error in monorepo.broken.items() if selection.includes(name)
     } | {f"environments/{name}": error for name, error in failed.items()}
     whole = not selection.environments and not any("environments/" in name for name in errors)
-    alone = homeless(grid) if whole else ()
+    alone = tuple(
+        name
+        for name in (homeless(grid) if whole else ())
+        if components[name].environment not in left_out
+    )
     settled = {name: item for name, item in components.items() if name not in alone}
     closures, unreadable = _closures(components, monorepo)
     errors |= {f"components/{name}": error for name, error in unreadable.items()}
@@ -186,7 +193,7 @@ def decide(
                 for item in resolved
             },
             provided=functools.partial(provided_modules, cache=cache, config=pip),
-            whole=whole,
+            whole=whole and not left_out,
         )
     published = (
         released(
@@ -218,6 +225,7 @@ def decide(
         },
         warnings=(checked.warning,) if checked.warning else (),
         homeless=alone,
+        on_request=left_out,
         everyone=monorepo.components,
         closures=closures,
         unreadable=unreadable,

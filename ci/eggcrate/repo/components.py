@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from eggcrate.errors import ConfigError
 from eggcrate.repo.document import Table
 from eggcrate.repo.environments import requirements, requires_python
@@ -15,7 +17,17 @@ from eggcrate.repo.values import Component
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KEYS = ("environment", "data", "memory", "timeout", "network", "retries", "env", "task")
+_KEYS = (
+    "environment",
+    "stand-ins",
+    "data",
+    "memory",
+    "timeout",
+    "network",
+    "retries",
+    "env",
+    "task",
+)
 _MOST_RETRIES = 10
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = re.compile(r"EGGCRATE_.*|PYTHON(PATH|HOME|DONTWRITEBYTECODE)|LD_.*|_KFP_RUNTIME")
@@ -54,6 +66,7 @@ def read_component(path: Path) -> Component:
         requires_python=requires_python(project),
         dependencies=requirements(project, "dependencies"),
         flavours={flavour: requirements(optional, flavour) for flavour in optional.data},
+        stand_ins=_stand_ins(ours.table("stand-ins")),
         environment=ours.string("environment"),
         data=ours.strings("data"),
         memory=memory,
@@ -63,6 +76,13 @@ def read_component(path: Path) -> Component:
         env=_variables(ours),
         task=read_task_settings(ours),
     )
+
+
+def _stand_ins(table: Table) -> dict[str, tuple[str, ...]]:
+    return {
+        canonicalize_name(name): tuple(map(canonicalize_name, table.strings(name)))
+        for name in table.data
+    }
 
 
 def _retries(ours: Table) -> int:

@@ -24,6 +24,7 @@ _KEYS = (
     "platforms",
     "compile",
     "allow-overlap",
+    "on-request",
     "owner",
     "supported-until",
     "policy",  # this and the next are read by eggcrate.repo.policy
@@ -68,9 +69,17 @@ def read_environment(path: Path) -> Environment:
         platforms=platforms,
         compile=ours.boolean("compile", default=True),
         allow_overlap=ours.strings("allow-overlap"),
+        on_request=_on_request(ours),
         owner=ours.string("owner"),
         supported_until=ours.date("supported-until"),
     )
+
+
+def _on_request(ours: Table) -> str:
+    reason = ours.string("on-request")
+    if "on-request" in ours and not reason.strip():
+        raise ours.error("on-request", "must say why it is not built with the others")
+    return reason
 
 
 def requires_python(project: Table, poetry: Table | None = None) -> str:

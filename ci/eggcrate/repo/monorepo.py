@@ -64,6 +64,11 @@ class Monorepo:
         return {path.name: path for path in _folders(self.root / "environments")}
 
     @functools.cached_property
+    def on_request(self) -> tuple[str, ...]:
+        """Environments that are built and proven only when they are named."""
+        return tuple(name for name, one in self.environments.items() if one.on_request)
+
+    @functools.cached_property
     def _bases(self) -> tuple[dict[str, Base], dict[str, EggcrateError]]:
         from eggcrate.repo.bases import base_folders, read_base  # noqa: PLC0415 - on demand
 

@@ -61,6 +61,8 @@ class Environment:
     compile: bool = True
     allow_overlap: tuple[str, ...] = ()
     """Path patterns that two wheels may both write, differently; the later name wins."""
+    on_request: str = ""
+    """Why it is built and proven only when it is named; empty: with all others."""
     owner: str = ""
     supported_until: date | None = None
 
@@ -116,6 +118,9 @@ class Component:
     dependencies: tuple[str, ...]
     flavours: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Name of each flavour with its requirements (``[project.optional-dependencies]``)."""
+    stand_ins: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Package that is asked for with others that give the same modules, such as a build for
+    processors alone; names are normalised."""
     environment: str = ""
     """The environment it runs in by default."""
     data: tuple[str, ...] = ()
