@@ -11,7 +11,8 @@ _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", "host.docker.internal"})
+"""The last is how a container calls the machine that it runs on."""
 
 
 @dataclass(frozen=True, kw_only=True)
