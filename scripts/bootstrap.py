@@ -1,7 +1,7 @@
 """Make ``.venv`` as the root ``poetry.lock`` says. Run by ``make setup`` with any Python 3.11+.
 
-``--all`` adds Google's clients (Vertex AI, Cloud Build), which the tests want and few people need. A
-``.venv`` with them serves without ``--all`` too, and one without them is added to.
+``--all`` adds Google's clients (Vertex AI, Cloud Build), which the tests want and few people
+need. A ``.venv`` with them serves without ``--all`` too, and one without them is added to.
 
 Standard library only, for it runs before anything is installed. Every file is checked against
 the lock's hash. pip downloads, so pip's configuration (index, mirror, certificate) is honoured.

@@ -105,11 +105,13 @@ def run_build(
                     client.create_volume(around.volume(name), labels={LABEL: around.owner})
                 problem = _filled(client, build, around, source, tell)
                 results = _run_all(build, around, tell) if not problem else _untouched(build)
-                return _judged(client, build, results, problem, build_id, started)
+                return _judged(
+                    client, build, results, problem=problem, build_id=build_id, started=started
+                )
             finally:
                 for name in names:
                     with contextlib.suppress(APIError):
-                        client.remove_volume(around.volume(name), force=True)  # type: ignore[no-untyped-call] # not in the stubs
+                        client.remove_volume(around.volume(name), force=True)
     except (DockerException, OSError) as error:
         raise RuntimeUnavailableError(
             f"the Docker daemon cannot be used: {sentence(error)}"
@@ -139,9 +141,7 @@ def _run_all(build: BuildFile, around: Surroundings, tell: Tell) -> list[StepRes
     def start(step: Step) -> None:
         def work() -> None:
             tell(f"Starting {step.label}")
-            result = run_step(
-                step, around, lambda line: tell(f"{step.label}: {line}"), cancelled
-            )
+            result = run_step(step, around, lambda line: tell(f"{step.label}: {line}"), cancelled)
             tell(f"Finished {step.label}" + (f": {result.error}" if result.error else ""))
             finished.put(result)
 
@@ -189,12 +189,14 @@ def _judged(
     client: docker.APIClient,
     build: BuildFile,
     results: Sequence[StepResult],
+    *,
     problem: str,
     build_id: str,
     started: float,
 ) -> BuildResult:
     seconds = time.monotonic() - started
-    status, error, images = Status.SUCCESS, problem, ()
+    status, error = Status.SUCCESS, problem
+    images: tuple[str, ...] = ()
     bad = [one for one in results if not one.allowed and one.status is not Status.QUEUED]
     first = next((one for one in bad if one.status is not Status.CANCELLED), None)
     if problem:
@@ -203,7 +205,7 @@ def _judged(
         status = Status.FAILURE
         code = f"exit code {first.exit_code}" if first.exit_code is not None else ""
         error = f"{first.step.label} failed: {first.error or code}"
-    elif len(bad) or any(one.status is Status.QUEUED for one in results):
+    elif bad or any(one.status is Status.QUEUED for one in results):
         status, error = Status.TIMEOUT, f"it took longer than its timeout of {build.timeout:g} s"
     else:
         missing = [image for image in build.images if not _has(client, image)]
@@ -212,7 +214,12 @@ def _judged(
             status = Status.FAILURE
             error = f"images that the build lists were not made: {', '.join(missing)}"
     return BuildResult(
-        id=build_id, status=status, steps=tuple(results), seconds=seconds, error=error, images=images
+        id=build_id,
+        status=status,
+        steps=tuple(results),
+        seconds=seconds,
+        error=error,
+        images=images,
     )
 
 
@@ -231,10 +238,10 @@ def _sweep(client: docker.APIClient) -> None:
         if _is_gone(found["Labels"]):
             with contextlib.suppress(APIError):
                 client.remove_container(found["Id"], force=True, v=True)
-    for found in client.volumes(filters=by_label)["Volumes"] or ():  # type: ignore[no-untyped-call] # ditto
+    for found in client.volumes(filters=by_label)["Volumes"] or ():
         if _is_gone(found["Labels"]):
             with contextlib.suppress(APIError):
-                client.remove_volume(found["Name"], force=True)  # type: ignore[no-untyped-call] # ditto
+                client.remove_volume(found["Name"], force=True)
     for found in client.networks(filters=by_label):
         if _is_gone(found["Labels"]):
             with contextlib.suppress(APIError):

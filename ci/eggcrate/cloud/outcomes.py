@@ -40,9 +40,7 @@ class StepResult:
         if self.status is Status.SUCCESS:
             return True
         failed = self.status is Status.FAILURE and self.exit_code is not None
-        return failed and (
-            self.step.allow_failure or self.exit_code in self.step.allow_exit_codes
-        )
+        return failed and (self.step.allow_failure or self.exit_code in self.step.allow_exit_codes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from eggcrate.cloud.local_registry import THIS_MACHINE
 from eggcrate.cloud.outcomes import Status, StepResult
 from eggcrate.cloud.workspace import ORIGIN
 from eggcrate.runtimes.docker_daemon import connect, daemon_address, sentence
-from eggcrate.runtimes.privileges import whole_machine
+from eggcrate.runtimes.privileges import host_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +118,7 @@ def pulled(client: docker.APIClient, image: str, tell: Callable[[str], None]) ->
             name, _, tag = repository.rpartition(":")
             tagged = bool(name) and "/" not in tag
             wanted = digest or (tag if tagged else "latest")
-            client.pull(name if tagged else repository, tag=wanted)  # type: ignore[no-untyped-call] # ditto
+            client.pull(name if tagged else repository, tag=wanted)
         except (APIError, OSError) as error:
             return f"the image {image} is not here and cannot be pulled: {sentence(error)}"
     return ""
@@ -135,7 +135,7 @@ def fill(client: docker.APIClient, around: Surroundings, image: str, volume: str
         host_config=client.create_host_config(mounts=[mount]),
     )["Id"]
     try:
-        client.put_archive(container, at, tar)  # type: ignore[no-untyped-call] # ditto
+        client.put_archive(container, at, tar)
     finally:
         client.remove_container(container, force=True)
 
@@ -145,11 +145,11 @@ def _create(client: docker.APIClient, step: Step, around: Surroundings) -> str:
     if step.script is not None:
         entrypoint = [_SCRIPT]
     alias = client.create_endpoint_config(aliases=[f"step_{step.number}"])
-    host = client.create_host_config(
+    host = host_config(
+        client,
         mounts=[*_mounts(step, around), *around.mounts],
         network_mode=NETWORK,
         extra_hosts={THIS_MACHINE: around.gateway},
-        **whole_machine(),
     )
     container = client.create_container(
         image=step.name,
@@ -159,11 +159,11 @@ def _create(client: docker.APIClient, step: Step, around: Surroundings) -> str:
         environment=environment(step, around),
         working_dir=posixpath.join(WORKSPACE, step.dir),
         host_config=host,
-        networking_config=client.create_networking_config({NETWORK: alias}),
+        networking_config={"EndpointsConfig": {NETWORK: alias}},
         labels={LABEL: around.owner},
     )
     made = str(container["Id"])
-    client.put_archive(made, "/", _builder_files(step))  # type: ignore[no-untyped-call] # ditto
+    client.put_archive(made, "/", _builder_files(step))
     return made
 
 
@@ -236,7 +236,7 @@ def _lines(output: Any, tell: Callable[[str], None]) -> None:
     rest = b""
     try:
         with contextlib.suppress(OSError, DockerException, ValueError):
-            for _, data in frames_iter(output, tty=False):  # type: ignore[no-untyped-call] # ditto
+            for _, data in frames_iter(output, tty=False):  # type: ignore[no-untyped-call] # not in the stubs
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     tell(line.decode("utf-8", "replace").rstrip("\r"))
@@ -249,7 +249,7 @@ def _lines(output: Any, tell: Callable[[str], None]) -> None:
 def _output(client: docker.APIClient, container: str) -> str:
     """What a step left for the build's results."""
     try:
-        stream, _ = client.get_archive(container, f"{OUTPUTS}/output")  # type: ignore[no-untyped-call] # ditto
+        stream, _ = client.get_archive(container, f"{OUTPUTS}/output")
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as tar:
             file = tar.extractfile(tar.getmembers()[0])
             return file.read(_OUTPUT_BYTES).decode("utf-8", "replace") if file else ""

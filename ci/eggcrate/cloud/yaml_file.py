@@ -116,7 +116,7 @@ class YamlTable:
         if name not in self.nodes:
             return {}
         table = YamlTable.of(self.nodes[name], self.path, self._name(name), fields=False)
-        return {key: table._text(node, key) for key, node in table.nodes.items()}
+        return {key: table.text(key) or Text.at("", table.line) for key in table.nodes}
 
     def flag(self, name: str) -> bool | None:
         """``true`` or ``false``; ``None`` where neither stands."""

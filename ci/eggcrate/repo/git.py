@@ -192,7 +192,8 @@ class Git:
         """Clone HEAD, one commit deep and on no branch, as CI systems do; whether git did."""
         source = f"file://{self.root}"
         made = self._ask("clone", "--quiet", "--depth=1", "--no-tags", source, str(target))
-        return made is not None and Git(root=target)._ask("checkout", "-q", "--detach") is not None
+        clone = Git(root=target)
+        return made is not None and clone._ask("checkout", "--quiet", "--detach") is not None
 
     def clone_bare(self, target: Path) -> bool:
         """Clone all of it as the server has it: what ``origin`` told last wins; whether git did."""

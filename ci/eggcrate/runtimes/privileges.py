@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import docker
 
 _NAMES = (
     *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"),
@@ -16,23 +19,29 @@ _NAMES = (
 """Linux's capabilities, by number: capabilities(7)."""
 
 
-def whole_machine(status: str | None = None) -> dict[str, Any]:
-    """Settings of a container's host configuration.
+def host_config(
+    client: docker.APIClient, *, status: str | None = None, **settings: Any
+) -> dict[str, Any]:
+    """A host configuration with all that this machine may do.
 
     Docker refuses ``privileged`` where the machine itself lacks a capability, as inside other
     containers: there it is every capability that there is, and nothing hidden.
 
     Args:
+        client: a connection.
         status: the text of ``/proc/self/status``; by default our own.
+        settings: more of the configuration.
     """
     text = Path("/proc/self/status").read_text() if status is None else status
     [bounding] = [line.split()[1] for line in text.splitlines() if line.startswith("CapBnd:")]
     held = int(bounding, 16)
     lacking = [name for number, name in enumerate(_NAMES) if not held >> number & 1]
     if not lacking:
-        return {"privileged": True}
-    return {
-        "cap_add": ["ALL"],
-        "cap_drop": lacking,
-        "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
-    }
+        return client.create_host_config(privileged=True, **settings)
+    made = client.create_host_config(
+        cap_add=["ALL"],
+        cap_drop=lacking,
+        security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+        **settings,
+    )
+    return {**made, "MaskedPaths": [], "ReadonlyPaths": []}
