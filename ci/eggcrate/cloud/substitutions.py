@@ -79,7 +79,7 @@ def substitute(
         substitutions=values,
     )
     if not (build.loose or any(step.automap for step in build.steps)):
-        _check_used(build, made.used, raw)
+        _check_used(build, made.used)
     return Substituted(build=done, values=values)
 
 
@@ -155,12 +155,12 @@ class _Maker:
         )
 
 
-def _check_used(build: BuildFile, used: set[str], raw: Mapping[str, str]) -> None:
+def _check_used(build: BuildFile, used: set[str]) -> None:
     reached = set(used)
     waiting = list(used)
     while waiting:
-        for match in re.finditer(r"[A-Z_][A-Z0-9_]*", raw.get(waiting.pop(), "")):
-            if match[0] in raw and match[0] not in reached:
+        for match in re.finditer(OWN, build.substitutions.get(waiting.pop(), "")):
+            if match[0] not in reached:
                 reached.add(match[0])
                 waiting.append(match[0])
     for name, value in build.substitutions.items():
