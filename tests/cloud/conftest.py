@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.ci_builder import make_builder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +25,9 @@ def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
     root.mkdir()
     (root / "pyproject.toml").write_text('[project]\nname = "it"\nversion = "1"\n')
-    (root / "environments").mkdir()
-    (root / "environments" / ".keep").touch()
+    for name in ("environments", "components"):
+        (root / name).mkdir()
+        (root / name / ".keep").touch()
     commit(root, "first")
     (root / "file").write_text("second\n")
     commit(root, "second")

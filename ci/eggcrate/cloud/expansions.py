@@ -131,18 +131,34 @@ def _replace(value: str, sign: str, word: str, lookup: Lookup) -> str:
     at = _slash(word)
     pattern = _pattern(word[:at], lookup)
     new = _word(word[at + 1 :], lookup)
+    regex = re.compile(_regex(pattern), re.DOTALL)
     if sign in ("/", "//"):
         if not pattern:
             return value
-        count = 0 if sign == "//" else 1
-        return re.sub(_regex(pattern), lambda _: new, value, count=count, flags=re.DOTALL)
-    regex = re.compile(_regex(pattern), re.DOTALL)
+        return _replace_all(value, regex, new, once=sign == "/")
     for length in range(len(value), -1, -1):
         if sign == "/#" and regex.fullmatch(value[:length]):
             return new + value[length:]
         if sign == "/%" and regex.fullmatch(value[len(value) - length :]):
             return value[: len(value) - length] + new
     return value
+
+
+def _replace_all(value: str, regex: re.Pattern[str], new: str, *, once: bool) -> str:
+    """Nothing is replaced where nothing matches, unlike with ``re.sub``."""
+    parts: list[str] = []
+    at = 0
+    while at < len(value):
+        match = regex.match(value, at)
+        if match and match.end() > at:
+            parts.append(new)
+            at = match.end()
+            if once:
+                break
+        else:
+            parts.append(value[at])
+            at += 1
+    return "".join(parts) + value[at:]
 
 
 def _substring(value: str, rest: str, inner: str) -> str:
