@@ -128,7 +128,7 @@ def _remove(value: str, sign: str, word: str, lookup: Lookup) -> str:
 
 
 def _replace(value: str, sign: str, word: str, lookup: Lookup) -> str:
-    at = _slash(word)
+    at = _slash(word, 1 if sign == "//" and word.startswith("/") else 0)
     pattern = _pattern(word[:at], lookup)
     new = _word(word[at + 1 :], lookup)
     regex = re.compile(_regex(pattern), re.DOTALL)
@@ -181,9 +181,9 @@ def _substring(value: str, rest: str, inner: str) -> str:
 _FORMS = ((_DEFAULT, _default), (_CASE, _case), (_REMOVE, _remove), (_REPLACE, _replace))
 
 
-def _slash(word: str) -> int:
-    """Where the pattern of a replacement ends: at a slash that nothing hides."""
-    at = depth = 0
+def _slash(word: str, at: int) -> int:
+    """Where the pattern of a replacement ends: at a slash that nothing hides, from ``at`` on."""
+    depth = 0
     while at < len(word):
         if word[at] == "\\":
             at += 1
