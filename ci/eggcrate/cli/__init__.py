@@ -52,6 +52,7 @@ _VERBS = {
     "upload": "put a compiled pipeline into a bucket or a registry of pipelines",
     "compile": "compile pipelines into what KFP's backends run",
     "run": "run a compiled pipeline on Vertex AI or Kubeflow",
+    "registry": "make the repository of images, list it, clean it up by use",
     "ci-local": "run cloudbuild.yaml on this machine's Docker",
     "doctor": "show settings, their origin, and this machine",
 }
