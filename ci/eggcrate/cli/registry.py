@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import functools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from eggcrate.report import registry as report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from eggcrate.cli.context import Context
     from eggcrate.cloud.cleanup import Decision
@@ -146,9 +147,10 @@ def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
 
         decisions = decided()
         if not arguments.dry_run:
-            decisions = carry_out(
-                decisions, remote, lambda: {one.item.named: one.fate for one in decided()}
-            )
+            with _deleter(remote) as delete:
+                decisions = carry_out(
+                    decisions, delete, lambda: {one.item.named: one.fate for one in decided()}
+                )
     if arguments.json:
         document = report.cleanup_document(decisions, dry_run=arguments.dry_run)
         context.show_json("eggcrate.registry-cleanup/1", document)
@@ -156,6 +158,16 @@ def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
         context.show(report.cleanup(decisions, now))
     failed = any(one.fate is Fate.FAILED for one in decisions)
     return EXIT_FAILURE if failed else EXIT_OK
+
+
+@contextlib.contextmanager
+def _deleter(remote: Remote) -> Iterator[Callable[[str, str], bool]]:
+    place = Place.parse(str(remote))
+    if place is None:
+        yield remote.delete
+        return
+    with ArtifactRegistry() as api:
+        yield functools.partial(api.delete, place)
 
 
 def _read(
@@ -166,18 +178,19 @@ def _read(
     place = Place.parse(str(remote))
     listed = None
     if place is not None:
-        with ArtifactRegistry(os.environ) as api:
+        with ArtifactRegistry() as api:
             listed = api.images(place)
     items = read_inventory(remote, listed)
     resolved, failed = read_locks(context, ())
     for name, error in failed.items():
-        context.progress.warn(f"{name}: {error.what}: what its lock names is not known")
+        context.progress.warn(f"{name}: all its images count as used: {error.what}")
     keys: dict[str, set[str]] = {}
     for one in resolved:
         keys.setdefault(one.environment.name, set()).add(tag_of(one.recipe.key))
     used = uses(
         items,
         keys=keys,
+        unread=frozenset(failed),
         root=context.root,
         prefix=str(remote),
         more=arguments.used_by,

@@ -12,7 +12,8 @@ import importlib
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 from eggcrate.cloud.inventory import Seen
 from eggcrate.errors import ConfigError, RegistryError
@@ -120,7 +121,7 @@ class ArtifactRegistry:
                 hint="gcloud auth application-default login",
             ) from error
 
-    def __enter__(self) -> ArtifactRegistry:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -144,6 +145,26 @@ class ArtifactRegistry:
                     seen = Seen(tags=tuple(item.tags), uploaded=uploaded)
                     found[name.removeprefix(start), digest] = seen
         return found
+
+    def delete(self, place: Place, name: str, digest: str) -> bool:
+        """Delete a manifest and the tags that stand for it; false when there was none.
+
+        Over the registry's own protocol Google refuses to delete what has a tag.
+
+        Raises:
+            RegistryError: nobody may, or an index that stays names it.
+        """
+        package = quote(f"{place.path}/{name}".strip("/"), safe="")
+        version = f"{place.resource}/packages/{package}/versions/{digest}"
+        with self._told(place, f"delete {name}@{digest} of"):
+            try:
+                operation = self._client.delete_version(
+                    request={"name": version, "force": True}, timeout=_PATIENCE
+                )
+                operation.result(timeout=_PATIENCE)
+            except self._errors.NotFound:
+                return False
+        return True
 
     def ensure(
         self, place: Place, *, immutable: bool, scanning: bool, dry_run: bool = False

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from eggcrate.cloud.inventory import Held, Name
-    from eggcrate.registry.remote import Remote
 
 
 class Fate(enum.Enum):
@@ -74,41 +73,45 @@ def decide(
             fates[named] = (Fate.UNKNOWN_AGE, "")
         elif item.uploaded is not None and now - item.uploaded < keep_for:
             fates[named] = (Fate.YOUNG, f"{(now - item.uploaded).days} days old")
-    # Kept on their own; from here on what they need.
-    words: dict[Name, list[Held]] = {}
+    fates |= _needed(found, fates)
+    nothing = (Fate.DELETE, "nothing uses it")
+    return tuple(
+        Decision(item=item, fate=fates.get(named, nothing)[0], why=fates.get(named, nothing)[1])
+        for named, item in found.items()
+    )
+
+
+def _needed(found: Mapping[Name, Held], kept: Iterable[Name]) -> dict[Name, tuple[Fate, str]]:
+    """What something that is kept is made of, and what is about it; and so on from there."""
+    words: dict[Name, list[Name]] = {}
     for item in found.values():
         for subject in item.about:
-            words.setdefault((item.name, subject), []).append(item)
-    waiting = list(fates)
+            words.setdefault((item.name, subject), []).append(item.named)
+    waiting = list(kept)
+    done = set(waiting)
+    fates: dict[Name, tuple[Fate, str]] = {}
     while waiting:
-        named = waiting.pop()
-        item = found[named]
-        needed = [(item.name, part) for part in item.parts]
-        about = [one.named for one in words.get(named, ())]
-        for other, why in (
-            *((one, "part of") for one in needed),
-            *((one, "about") for one in about),
-        ):
-            if other in found and other not in fates:
-                fates[other] = (Fate.NEEDED, f"{why} {item.digest[:19]}")
+        item = found[waiting.pop()]
+        reached = [((item.name, part), "part of") for part in item.parts]
+        reached += [(word, "about") for word in words.get(item.named, ())]
+        for other, why in reached:
+            if other in found and other not in done:
+                done.add(other)
                 waiting.append(other)
-    decisions = []
-    for named, item in found.items():
-        fate, why = fates.get(named, (Fate.DELETE, "nothing uses it"))
-        decisions.append(Decision(item=item, fate=fate, why=why))
-    return tuple(decisions)
+                fates[other] = (Fate.NEEDED, f"{why} {item.digest[:19]}")
+    return fates
 
 
 def carry_out(
     decisions: Iterable[Decision],
-    remote: Remote,
+    delete: Callable[[str, str], bool],
     again: Callable[[], Mapping[Name, Fate]],
 ) -> tuple[Decision, ...]:
     """Delete what may go, indexes before their parts: nobody finds half an image.
 
     Args:
         decisions: what was decided.
-        remote: the registry.
+        delete: deletes an image by name and digest; whether it was there.
         again: decides once more, right before: a tag may have been moved meanwhile.
     """
     every = tuple(decisions)
@@ -122,7 +125,7 @@ def carry_out(
             done[one.item.named] = replace(one, fate=fate, why="" if gone else "used meanwhile")
             continue
         try:
-            there = remote.delete(*one.item.named)
+            there = delete(*one.item.named)
             done[one.item.named] = replace(one, fate=Fate.DELETED if there else Fate.GONE)
         except RegistryError as error:
             why = f"{error.what}" + (f": {error.why}" if error.why else "")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.build.plan import STABLE
-from eggcrate.errors import RegistryError, StoreError
+from eggcrate.errors import RegistryError
 from eggcrate.matrix.released import pinned, pinned_in
 from eggcrate.registry import oci
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from eggcrate.registry.remote import Remote
 
-_CREATED = "org.opencontainers.image.created"
 _OWN = re.compile(r"key-[0-9a-f]+|code-[0-9a-f]+|proof-[0-9a-f]+")
 """Tags that Eggcrate makes of content: they name something, and use nothing."""
 _ABOUT = re.compile(r"sha256-([0-9a-f]{64})(?:\..+)?")
@@ -46,7 +45,8 @@ class Held:
     size: int = 0
     """Bytes that it and its blobs take, however many share them."""
     uploaded: datetime | None = None
-    """When it came; ``None`` where the registry does not tell."""
+    """When it came; ``None`` where the registry does not tell. What an image says of itself is no
+    answer: ours are the same bytes whenever they are made."""
     parts: tuple[str, ...] = ()
     """Digests of the manifests that an index names."""
     about: tuple[str, ...] = ()
@@ -79,6 +79,7 @@ def read_inventory(remote: Remote, listed: Mapping[Name, Seen] | None = None) ->
 
     Raises:
         RegistryError: it keeps no catalogue, or does not answer.
+        StoreError: something in it is no manifest that anybody here can read.
     """
     tags: dict[Name, set[str]] = {}
     times: dict[Name, datetime | None] = {}
@@ -95,43 +96,39 @@ def read_inventory(remote: Remote, listed: Mapping[Name, Seen] | None = None) ->
     for (name, tag), found in remote.resolve_many(asked).items():
         if found:
             tags.setdefault((name, found.digest), set()).add(tag)
-    known: dict[Name, Held] = {}
-    waiting = sorted(tags)
-    while waiting:
+    known: dict[Name, Held | None] = {}
+    while waiting := sorted(_reached(tags, known.values()) - set(known)):
         read = remote.each(lambda named: _read(remote, *named), waiting)
-        for named, held in zip(waiting, read, strict=True):
-            if held is not None:
-                known[named] = held
-        waiting = sorted(
-            {(one.name, part) for one in known.values() for part in one.parts}
-            - set(known)
-            - set(waiting)
-        )
+        known |= dict(zip(waiting, read, strict=True))
     return tuple(
-        _completed(known[named], tags.get(named, set()), times.get(named))
-        for named in sorted(known)
+        _completed(held, tags.get(named, set()), times.get(named))
+        for named, held in sorted(known.items())
+        if held
     )
 
 
+def _reached(tags: Iterable[Name], known: Iterable[Held | None]) -> set[Name]:
+    return {*tags, *((one.name, part) for one in known if one for part in one.parts)}
+
+
 def _read(remote: Remote, name: str, digest: str) -> Held | None:
+    """One of them; nothing when it is gone. What cannot be read lets nothing be decided."""
     try:
         content, _ = remote.get_manifest(name, digest)
-        document: Any = json.loads(content)
-        parsed = oci.parse(content, remote.image(name, digest))
-    except (StoreError, ValueError):
-        # Gone meanwhile, or a kind of manifest that nobody here knows: it is left alone.
-        return None if remote.resolve(name, digest) is None else Held(name=name, digest=digest)
+    except RegistryError:
+        if remote.resolve(name, digest) is None:
+            return None
+        raise
+    parsed = oci.parse(content, remote.image(name, digest))
+    document: Any = json.loads(content)
     subject = document.get("subject") or {}
     about = (str(subject["digest"]),) if "digest" in subject else ()
-    uploaded = _time(parsed.annotations.get(_CREATED, ""))
     if isinstance(parsed, oci.Index):
         parts = tuple(item.digest for item in parsed.manifests)
         size = len(content)
-        return Held(
-            name=name, digest=digest, size=size, parts=parts, about=about, uploaded=uploaded
-        )
+        return Held(name=name, digest=digest, size=size, parts=parts, about=about)
     size = len(content) + sum(blob.size for blob in (parsed.config, *parsed.layers))
-    return Held(name=name, digest=digest, size=size, about=about, uploaded=uploaded)
+    return Held(name=name, digest=digest, size=size, about=about)
 
 
 def _completed(held: Held, tags: set[str], uploaded: datetime | None) -> Held:
@@ -141,7 +138,7 @@ def _completed(held: Held, tags: set[str], uploaded: datetime | None) -> Held:
         digest=held.digest,
         tags=tuple(sorted(tags)),
         size=held.size,
-        uploaded=uploaded or held.uploaded,
+        uploaded=uploaded,
         parts=held.parts,
         about=tuple(dict.fromkeys((*held.about, *subjects))),
     )
@@ -151,6 +148,7 @@ def uses(
     items: Iterable[Held],
     *,
     keys: Mapping[str, Collection[str]],
+    unread: Collection[str] = (),
     root: Path,
     prefix: str,
     more: Iterable[Path] = (),
@@ -160,12 +158,15 @@ def uses(
     Args:
         items: what there is.
         keys: tags of the images of each environment, as the working tree locks it.
+        unread: environments whose locks cannot be read: all of their images may be used.
         root: the repository, whose compiled pipelines pin digests.
         prefix: ``host/path`` of the registry.
         more: other files and folders of compiled pipelines, such as those that were uploaded.
     """
     found: dict[Name, list[str]] = {}
     for item in items:
+        if item.name in unread:
+            found.setdefault(item.named, []).append("the lock, which cannot be read")
         for tag in item.tags:
             if tag == STABLE or not (_OWN.fullmatch(tag) or _ABOUT.fullmatch(tag)):
                 found.setdefault(item.named, []).append(f"tag {tag}")
@@ -177,11 +178,3 @@ def uses(
         for named, users in pinned_in(path, prefix).items():
             found.setdefault(named, []).extend(users)
     return {named: tuple(dict.fromkeys(users)) for named, users in found.items()}
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
