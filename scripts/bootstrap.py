@@ -111,9 +111,9 @@ def make(stamp: str, whole: bool, *, anew: bool) -> None:
     start = time.monotonic()
     extras = EXTRAS + MORE if whole else EXTRAS
     lines = list(requirements(LOCK.read_text(encoding="utf-8"), extras))
+    STAMP.unlink(missing_ok=True)
     doing = "setting up" if anew else f"adding {', '.join(MORE)} to"
     say(f"{doing} .venv: {len(lines)} locked packages, Python {sys.version.split()[0]} …")
-    STAMP.unlink(missing_ok=True)
     if anew:
         if VENV.is_symlink():
             VENV.unlink()

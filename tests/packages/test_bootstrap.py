@@ -106,7 +106,7 @@ def test_a_lean_one_is_added_to_and_a_whole_one_serves_as_both(checkout: Checkou
     kept.touch()
     code, output = checkout.setup("--all")
     assert code == 0, output
-    assert "adding vertex to .venv" in output
+    assert "adding vertex, cloud to .venv" in output
     assert checkout.run("python", "-c", "import alpha, beta; print(beta.__version__)") == "1.0\n"
     assert kept.exists()
     assert checkout.setup("--all") == (0, "")
