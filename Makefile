@@ -68,12 +68,20 @@ run: setup ## run a pipeline on this machine: make run PIPELINE=training/iris
 	@$(EGGCRATE) run $(PIPELINE) $(ARGS)
 
 .PHONY: setup-all
-setup-all: ## make .venv with the clients of Vertex AI too, which the tests need
+setup-all: ## make .venv with Google's clients too, which the tests need
 	@$(PYTHON) scripts/bootstrap.py --all
 
 .PHONY: test
 test: setup-all ## lint, type-check and test the tool itself, integration tests included
 	@scripts/test.sh $(ARGS)
+
+.PHONY: test-unit
+test-unit: setup-all ## the tests that need no network and no other programs: the first that CI runs
+	@scripts/test_unit.sh $(ARGS)
+
+.PHONY: ci-local
+ci-local: setup ## run cloudbuild.yaml as it is on this machine's Docker; ARGS='--pull-request', '--main'
+	@$(EGGCRATE) ci-local $(ARGS)
 
 .PHONY: lint
 lint: setup ## ruff and mypy

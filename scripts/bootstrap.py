@@ -1,7 +1,7 @@
 """Make ``.venv`` as the root ``poetry.lock`` says. Run by ``make setup`` with any Python 3.11+.
 
-``--all`` adds the clients that submit to Vertex AI, which the tests want and few people need. A
-``.venv`` with them serves without ``--all`` too, and one without them is added to.
+``--all`` adds Google's clients (Vertex AI, Cloud Build), which the tests want and few people
+need. A ``.venv`` with them serves without ``--all`` too, and one without them is added to.
 
 Standard library only, for it runs before anything is installed. Every file is checked against
 the lock's hash. pip downloads, so pip's configuration (index, mirror, certificate) is honoured.
@@ -33,8 +33,8 @@ LOCK = ROOT / "poetry.lock"
 STAMP = VENV / "eggcrate-setup.stamp"
 GROUPS = ("main", "dev")
 EXTRAS = ("lock", "pipelines")
-MORE = ("vertex",)
-"""With ``--all``: Google's clients, 130 MB beside 215."""
+MORE = ("vertex", "cloud")
+"""With ``--all``: Google's clients, 150 MB beside 215."""
 
 
 class SetupError(Exception):
@@ -111,9 +111,9 @@ def make(stamp: str, whole: bool, *, anew: bool) -> None:
     start = time.monotonic()
     extras = EXTRAS + MORE if whole else EXTRAS
     lines = list(requirements(LOCK.read_text(encoding="utf-8"), extras))
+    STAMP.unlink(missing_ok=True)
     doing = "setting up" if anew else f"adding {', '.join(MORE)} to"
     say(f"{doing} .venv: {len(lines)} locked packages, Python {sys.version.split()[0]} …")
-    STAMP.unlink(missing_ok=True)
     if anew:
         if VENV.is_symlink():
             VENV.unlink()

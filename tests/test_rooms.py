@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "ci" / "eggcrate"
 ROOMS = (
     "cli",
     "report",
+    "cloud",
     "matrix",
     "pipelines",
     "build",

@@ -57,6 +57,33 @@ def names(
     return [f"{item.name}=={item.version}" for item in found]
 
 
+def test_of_two_versions_that_apply_the_one_that_everybody_accepts_is_meant(tmp_path: Path) -> None:
+    """Poetry locks two where extras narrow; who asks first must not decide."""
+    for first, second in (("loose", "strict"), ("strict", "loose")):
+        asked = f'[project]\nname = "x"\ndependencies = ["{first}", "{second}"]\n'
+        packages = (
+            package("loose", body='[package.dependencies]\nit = "*"')
+            + package("strict", body='[package.dependencies]\nit = "==2.*"')
+            + package("it", "2.5")
+            + package("it", "3.0")
+        )
+        folder = project(tmp_path / first, asked, packages)
+        assert names(folder) == ["it==2.5", "loose==1.0", "strict==1.0"]
+
+
+def test_two_versions_of_which_none_suits_all_are_refused(tmp_path: Path) -> None:
+    """The walk ends, and says who asks for what cannot be."""
+    asked = '[project]\nname = "x"\ndependencies = ["old", "new"]\n'
+    packages = (
+        package("old", body='[package.dependencies]\nit = "<3"')
+        + package("new", body='[package.dependencies]\nit = ">=3"')
+        + package("it", "2.5")
+        + package("it", "3.0")
+    )
+    with pytest.raises(LockStaleError, match="none of the locked versions of it fits"):
+        names(project(tmp_path / "x", asked, packages))
+
+
 def test_markers_choose_between_locked_versions(tmp_path: Path) -> None:
     """Two locked versions of one project, told apart by markers: the target's is taken."""
     folder = project(

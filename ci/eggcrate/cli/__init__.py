@@ -54,6 +54,8 @@ _VERBS = {
     "compile": "compile pipelines into what KFP's backends run",
     "run": "run a pipeline here, on Vertex AI or on Kubeflow",
     "report": "write the catalogue of environments, components and pipelines",
+    "registry": "make the repository of images, list it, clean it up by use",
+    "ci-local": "run cloudbuild.yaml on this machine's Docker",
     "doctor": "show settings, their origin, and this machine",
 }
 """Each is a module of this room with ``add(verbs)``; only the one asked for is imported."""

@@ -116,20 +116,30 @@ def pinned(root: Path, prefix: str) -> dict[tuple[str, str], list[str]]:
     Returns:
         For each the files that pin it, relative to the root.
     """
+    found: dict[tuple[str, str], list[str]] = {}
+    for folder in _FOLDERS:
+        for named, users in pinned_in(root / folder, prefix, root=root).items():
+            found.setdefault(named, []).extend(users)
+    return found
+
+
+def pinned_in(
+    place: Path, prefix: str, *, root: Path | None = None
+) -> dict[tuple[str, str], list[str]]:
+    """The same of one file or folder; files are told relative to ``root``, where it is given."""
     pattern = re.compile(
         rf"(?<![\w./-]){re.escape(prefix)}/(?P<name>[a-z0-9][a-z0-9._-]*)@(?P<digest>sha256:[0-9a-f]{{64}})"
     )
     found: dict[tuple[str, str], list[str]] = {}
-    for folder in _FOLDERS:
-        for path in sorted((root / folder).rglob("*")):
-            if path.suffix not in _COMPILED or not path.is_file():
-                continue
-            text = path.read_text(encoding="utf-8", errors="replace")
-            for match in pattern.finditer(text):
-                users = found.setdefault((match["name"], match["digest"]), [])
-                name = path.relative_to(root).as_posix()
-                if name not in users:
-                    users.append(name)
+    for path in [place] if place.is_file() else sorted(place.rglob("*")):
+        if path.suffix not in _COMPILED or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for match in pattern.finditer(text):
+            users = found.setdefault((match["name"], match["digest"]), [])
+            name = path.relative_to(root).as_posix() if root else str(path)
+            if name not in users:
+                users.append(name)
     return found
 
 

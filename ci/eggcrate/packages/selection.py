@@ -43,6 +43,26 @@ def select(
             asks for.
     """
     environment = target.marker_environment()
+    bounds: dict[str, list[str]] = {}
+    chosen = _walk(lock, wanted, environment, bounds)
+    while chosen is None:
+        chosen = _walk(lock, wanted, environment, bounds)
+    _refuse_leftovers(lock, chosen, environment, set(groups))
+    return tuple(chosen[name] for name in sorted(chosen))
+
+
+def _walk(
+    lock: Lock,
+    wanted: Sequence[Wanted],
+    environment: dict[str, str],
+    bounds: dict[str, list[str]],
+) -> dict[str, LockedPackage] | None:
+    """What is needed, from the direct dependencies down; ``None`` when it must be walked again.
+
+    A lock may hold two versions of a package that both apply here (Poetry writes such ones where
+    extras narrow what is asked for): the one that everybody accepts is meant. Who is met first does
+    not know what others ask for, so this is noted in ``bounds``, and what was chosen is given up.
+    """
     chosen: dict[str, LockedPackage] = {}
     seen_extras: dict[str, set[str]] = {}
     todo: list[tuple[str, str, tuple[str, ...], str]] = [
@@ -52,9 +72,15 @@ def select(
     ]
     while todo:
         name, constraint, extras, asker = todo.pop()
-        package = chosen.get(name) or _candidate(lock, name, constraint, environment, asker)
+        known = bounds.get(name, [])
+        package = chosen.get(name) or _candidate(
+            lock, name, [*known, constraint], environment, asker
+        )
         if not allows(constraint, package.version):
-            raise _stale(lock, asker, f"the lock holds {package}, outside {constraint!r}")
+            if len(lock.named(name)) == 1:
+                raise _stale(lock, asker, f"the lock holds {package}, outside {constraint!r}")
+            bounds[name] = [*known, constraint]
+            return None
         fresh = {"", *extras} - seen_extras.setdefault(name, set())
         if not fresh:
             continue
@@ -65,12 +91,11 @@ def select(
             for item in package.dependencies
             if any(applies(item.marker, environment, extra) for extra in fresh)
         ]
-    _refuse_leftovers(lock, chosen, environment, set(groups))
-    return tuple(chosen[name] for name in sorted(chosen))
+    return chosen
 
 
 def _candidate(
-    lock: Lock, name: str, constraint: str, environment: dict[str, str], asker: str
+    lock: Lock, name: str, constraints: Sequence[str], environment: dict[str, str], asker: str
 ) -> LockedPackage:
     packages = lock.named(name)
     if not packages:
@@ -80,7 +105,8 @@ def _candidate(
     fitting = [
         package
         for package in packages
-        if allows(constraint, package.version) and _marked(package, environment)
+        if all(allows(constraint, package.version) for constraint in constraints)
+        and _marked(package, environment)
     ]
     if not fitting:
         held = ", ".join(package.version for package in packages)

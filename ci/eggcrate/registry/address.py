@@ -37,7 +37,7 @@ class Address:
         """
         scheme, _, rest = text.rpartition("://")
         host, _, path = rest.strip("/").partition("/")
-        local = is_loopback(host)
+        local = is_loopback(host) or host.partition(":")[0] == _THE_HOST
         if scheme not in ("", "http", "https") or not _HOST.fullmatch(host) or not _named(host):
             raise ConfigError(
                 f"{text!r} is not a registry",

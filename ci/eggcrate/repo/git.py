@@ -10,13 +10,13 @@ import itertools
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.process import ProcessError, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 _KEEP = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CONFIG_HOME", "SSL_CERT_FILE")
 # Names that an image can have: templates and the like were never published.
@@ -177,6 +177,39 @@ class Git:
                 found[name] = told[place : place + int(size[0])]
                 place += int(size[0]) + 1
         return found
+
+    def top(self) -> Path | None:
+        """The folder that git's own root is."""
+        told = self._ask("rev-parse", "--show-toplevel")
+        return Path(told.decode().rstrip("\n")) if told is not None else None
+
+    def branch(self) -> str:
+        """The branch that is checked out; empty when none is."""
+        told = self._ask("symbolic-ref", "--quiet", "--short", "HEAD")
+        return told.decode().strip() if told else ""
+
+    def clone_shallow(self, target: Path) -> bool:
+        """Clone HEAD, one commit deep and on no branch, as CI systems do; whether git did."""
+        source = f"file://{self.root}"
+        made = self._ask("clone", "--quiet", "--depth=1", "--no-tags", source, str(target))
+        clone = Git(root=target)
+        return made is not None and clone._ask("checkout", "--quiet", "--detach") is not None
+
+    def clone_bare(self, target: Path) -> bool:
+        """Clone all of it as the server has it: what ``origin`` told last wins; whether git did."""
+        if self._ask("clone", "--quiet", "--mirror", f"file://{self.root}", str(target)) is None:
+            return False
+        bare = Git(root=target)
+        told = bare._ask("for-each-ref", "--format=%(refname)", "refs/remotes/origin/")
+        for name in (told or b"").decode().split():
+            short = name.removeprefix("refs/remotes/origin/")
+            if short != "HEAD":
+                bare._ask("update-ref", f"refs/heads/{short}", name)
+        return True
+
+    def set_origin(self, url: str) -> bool:
+        """Tell this clone where it comes from; whether git did."""
+        return self._ask("remote", "set-url", "origin", url) is not None
 
     def default_branch(self) -> str | None:
         """The branch that changes go to: the remote's, else a local ``main`` or ``master``."""
