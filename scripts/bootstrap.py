@@ -32,7 +32,7 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "poetry.lock"
 STAMP = VENV / "eggcrate-setup.stamp"
 GROUPS = ("main", "dev")
-EXTRAS = ("lock", "pipelines")
+EXTRAS = ("lock", "pipelines", "trust")
 MORE = ("vertex",)
 """With ``--all``: Google's clients, 130 MB beside 215."""
 

@@ -213,7 +213,7 @@ def media_type_of(content: bytes) -> str:
     Raises:
         StoreError: it is neither.
     """
-    named = _object(content, "a manifest").get("mediaType")
+    named = parse_object(content, "a manifest").get("mediaType")
     if isinstance(named, str) and named:
         return named
     return INDEX if isinstance(parse(content), Index) else MANIFEST
@@ -225,7 +225,7 @@ def parse(content: bytes, what: str = "a manifest") -> Manifest | Index:
     Raises:
         StoreError: it is neither.
     """
-    value = _object(content, what)
+    value = parse_object(content, what)
     annotations = dict(value.get("annotations") or {})
     if isinstance(value.get("manifests"), list):
         children = tuple(Descriptor.from_json(item) for item in value["manifests"])
@@ -243,7 +243,7 @@ def parse_config(content: bytes, what: str = "an image configuration") -> Config
     Raises:
         StoreError: it is not one.
     """
-    value = _object(content, what)
+    value = parse_object(content, what)
     run = value.get("config") or {}
     try:
         parts = [value["os"], value["architecture"], value.get("variant", "")]
@@ -264,7 +264,12 @@ def parse_config(content: bytes, what: str = "an image configuration") -> Config
         raise StoreError(f"{what} cannot be read", why=repr(error)) from error
 
 
-def _object(content: bytes, what: str) -> dict[str, Any]:
+def parse_object(content: bytes, what: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        StoreError: it is not one.
+    """
     try:
         value = json.loads(content)
     except ValueError as error:
