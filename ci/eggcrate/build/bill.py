@@ -106,7 +106,7 @@ def read_bill(
     licences: Licences,
     progress: Progress,
     built: BuiltBase | None = None,
-    key: str = "",
+    tag: str = "",
 ) -> Bill:
     """Everything in the image of a resolved environment.
 
@@ -116,7 +116,7 @@ def read_bill(
         licences: tells the licences of files.
         progress: told of what is fetched.
         built: the base as it was made in this run, if it was.
-        key: of the image; what the locks and the run know must give it.
+        tag: of the image; what the locks and the run know must give it.
 
     Raises:
         BuildError: the image was made from other packages than the locks name.
@@ -124,7 +124,7 @@ def read_bill(
         EggcrateError: a Debian package cannot be had.
     """
     recipe = used_recipe(resolved, built)
-    if key and recipe.key != key:
+    if tag and recipe.tag != tag:
         raise BuildError(
             f"what is in the image of {recipe.environment} is not what its locks say",
             why="a Debian package of its own has left the mirror and was succeeded",

@@ -39,6 +39,8 @@ _VERBS = {
     "plan": "show which environments must be built, and why",
     "build": "build images into the local store, and publish them",
     "promote": "move the tag stable to the images that the locks name now",
+    "sbom": "write the bill of materials of an image (CycloneDX)",
+    "verify": "check an image's signature and provenance, and rebuild it to compare",
     "diff": "show what changed in an environment, and what it costs",
     "whohas": "show which environments and images hold a package, and through what",
     "when": "show since which commit environments hold a version",

@@ -148,16 +148,8 @@ def opened(envelope: bytes, content_type: str, keys: Sequence[PublicKey]) -> byt
     Raises:
         SignatureError: none has, or it is no envelope around such content.
     """
-    try:
-        told: dict[str, Any] = oci.parse_object(envelope, "an envelope")
-        content = base64.b64decode(told["payload"], validate=True)
-        named = str(told["payloadType"])
-        signatures = [base64.b64decode(one["sig"], validate=True) for one in told["signatures"]]
-    except (StoreError, KeyError, TypeError, ValueError) as error:
-        raise SignatureError("a signed statement cannot be read", why=str(error)) from error
-    if named != content_type:
-        raise SignatureError(f"a signed statement is {named}, not {content_type}")
-    signed = _encoded(content, named)
+    content, signatures = _read_envelope(envelope, content_type)
+    signed = _encoded(content, content_type)
     if not any(key.verifies(one, signed) for key in keys for one in signatures):
         raise SignatureError(
             "a statement is not signed by a key that is trusted",
@@ -165,6 +157,30 @@ def opened(envelope: bytes, content_type: str, keys: Sequence[PublicKey]) -> byt
             f"{', '.join(key.name for key in keys) or 'no key'}",
         )
     return content
+
+
+def unchecked(statement: bytes, content_type: str) -> bytes:
+    """The content of an envelope whoever signed it, or what is in none.
+
+    Raises:
+        SignatureError: it is an envelope around something else.
+    """
+    if b'"payloadType"' not in statement:
+        return statement
+    return _read_envelope(statement, content_type)[0]
+
+
+def _read_envelope(envelope: bytes, content_type: str) -> tuple[bytes, list[bytes]]:
+    try:
+        told: dict[str, Any] = oci.parse_object(envelope, "an envelope")
+        content = base64.b64decode(told["payload"], validate=True)
+        named = str(told["payloadType"])
+        signatures = [base64.b64decode(one["sig"], validate=True) for one in told["signatures"]]
+    except (StoreError, KeyError, TypeError, ValueError) as error:
+        raise SignatureError("a statement is in no signed envelope", why=repr(error)) from error
+    if named != content_type:
+        raise SignatureError(f"a signed statement is {named}, not {content_type}")
+    return content, signatures
 
 
 def _encoded(content: bytes, content_type: str) -> bytes:

@@ -141,21 +141,6 @@ def parse_public(pem: bytes, name: str) -> PublicKey:
     return PublicKey(_on_p256(key, name), name)
 
 
-def new_key_pair() -> tuple[bytes, bytes]:
-    """A new private and public key, in PEM."""
-    _library()
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - an extra
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return private, _pem(key.public_key())
-
-
 def decode_signature(text: str) -> bytes:
     """A signature out of base64.
 
@@ -201,7 +186,7 @@ def _no_key(name: str, what: str, why: str) -> ConfigError:
     return ConfigError(
         f"{name} is not {what}",
         why=why,
-        hint="make a pair with: eggcrate verify --new-key FILE",
+        hint="docs/how-to-trust-images.md says how to make a pair",
     )
 
 

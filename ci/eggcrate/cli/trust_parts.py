@@ -1,0 +1,78 @@
+"""What verbs about trust share: keys, where signatures are, what attesting needs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from typing import TYPE_CHECKING
+
+from eggcrate.build.attest import Notary, Signatures
+from eggcrate.build.provenance import read_source
+from eggcrate.errors import ConfigError, UsageError
+from eggcrate.packages.licences import licences
+from eggcrate.registry.remote import Remote
+from eggcrate.registry.signing import open_public, open_signer
+from eggcrate.repo.git import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from eggcrate.build.bill import Licences
+    from eggcrate.build.workshop import Workshop
+    from eggcrate.cli.context import Context
+    from eggcrate.registry.signing import PublicKey
+
+
+@contextlib.contextmanager
+def open_signatures(context: Context, remote: Remote) -> Iterator[Signatures]:
+    """Where signatures are kept: beside each image, or where the setting says."""
+    host, _, path = context.settings.signatures.partition("/")
+    prefix, _, name = path.rpartition("/")
+    if not host:
+        yield Signatures(images=remote, remote=remote)
+        return
+    if not name:
+        raise ConfigError(
+            f"setting signatures is {host!r}: it must name a repository",
+            hint="write HOST/PATH, such as REGION-docker.pkg.dev/PROJECT/REPOSITORY/signatures",
+        )
+    with Remote(f"{host}/{prefix}".rstrip("/"), tell=context.progress.info) as other:
+        yield Signatures(images=remote, remote=other, name=name)
+
+
+@contextlib.contextmanager
+def open_notary(context: Context, remote: Remote, shop: Workshop) -> Iterator[Notary]:
+    """What attesting needs; the key is opened first, so that nothing is half done without it."""
+    where = context.settings.sign
+    signer = open_signer(where, root=context.root, environ=os.environ) if where else None
+    with open_signatures(context, remote) as signatures:
+        yield Notary(
+            signatures=signatures,
+            workshop=shop,
+            licences=licence_asker(context),
+            root=context.root,
+            source=read_source(Git(root=context.root)),
+            builder=context.settings.builder,
+            signer=signer,
+        )
+
+
+def licence_asker(context: Context) -> Licences:
+    """What tells the licences of files."""
+    return functools.partial(licences, cache=context.settings.cache, config=lambda: context.pip)
+
+
+def trusted_keys(context: Context, named: Sequence[str] = ()) -> tuple[PublicKey, ...]:
+    """The public keys of the flag or the setting.
+
+    Raises:
+        UsageError: there are none.
+    """
+    where = tuple(named) or context.settings.trusted
+    if not where:
+        raise UsageError(
+            "there is no key to check signatures with",
+            hint="set trust under [tool.eggcrate] in pyproject.toml, EGGCRATE_TRUST, or --key FILE",
+        )
+    return tuple(open_public(one, root=context.root, environ=os.environ) for one in where)
