@@ -17,6 +17,7 @@ from eggcrate.build import image
 from eggcrate.build.attest import PROVENANCE, Signatures, read_attached
 from eggcrate.build.layered import build_patiently
 from eggcrate.build.provenance import Provenance, read_statement
+from eggcrate.build.pulled import read_image
 from eggcrate.build.recipe import RECIPE_VERSION
 from eggcrate.build.resolve import resolve
 from eggcrate.build.shelf import Shelf
@@ -110,12 +111,20 @@ class Verifier:
             provenance=found,
         )
 
-    def require(self, name: str, digest: str, content: bytes, platform: str) -> None:
+    def require(self, name: str, digest: str, platform: str) -> None:
         """Refuse an image whose signature or provenance is not good.
+
+        Args:
+            name: as for :meth:`verify`.
+            digest: of its manifest, or of an index with one for the platform.
+            platform: what it is to run on.
 
         Raises:
             SignatureError: one is not.
+            RegistryError: the registry does not tell.
         """
+        content, _ = read_image(self.signatures.images, name, digest, platform=platform)
+        digest = oci.digest_of(content)
         found = self.verify(name, digest, content, platform)
         if bad := [check for check in found.checks if not check.good]:
             raise SignatureError(

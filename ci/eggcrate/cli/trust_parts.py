@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from eggcrate.build.attest import Notary, Signatures
 from eggcrate.build.provenance import read_source
+from eggcrate.build.verify import Verifier
+from eggcrate.cli.plan import no_registry
 from eggcrate.errors import ConfigError, UsageError
 from eggcrate.packages.licences import licences
 from eggcrate.registry.remote import Remote
@@ -16,6 +18,7 @@ from eggcrate.registry.signing import open_public, open_signer
 from eggcrate.repo.git import Git
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from eggcrate.build.bill import Licences
@@ -56,6 +59,35 @@ def open_notary(context: Context, remote: Remote, shop: Workshop) -> Iterator[No
             builder=context.settings.builder,
             signer=signer,
         )
+
+
+@contextlib.contextmanager
+def open_verifier(
+    arguments: argparse.Namespace, context: Context, remote: Remote | None
+) -> Iterator[Verifier | None]:
+    """What accepts only verified images; nothing when that is not asked for.
+
+    Raises:
+        UsageError: there is no registry, or no key.
+    """
+    if not (arguments.verified or context.settings.verified):
+        yield None
+        return
+    if remote is None:
+        raise no_registry("take verified images from")
+    keys = trusted_keys(context)
+    with open_signatures(context, remote) as signatures:
+        yield Verifier(signatures=signatures, keys=keys, cache=context.settings.cache)
+
+
+def add_verified(verb: argparse.ArgumentParser) -> None:
+    """Add ``--verified``."""
+    verb.add_argument(
+        "--verified",
+        action="store_true",
+        help="use only published images whose signature and provenance are good (default: the "
+        "setting verified)",
+    )
 
 
 def licence_asker(context: Context) -> Licences:
