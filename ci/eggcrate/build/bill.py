@@ -103,7 +103,7 @@ def read_bill(
     resolved: Resolved,
     *,
     cache: Path,
-    licences: Licences,
+    licences: Licences | None,
     progress: Progress,
     built: BuiltBase | None = None,
     tag: str = "",
@@ -113,7 +113,7 @@ def read_bill(
     Args:
         resolved: the environment on a platform.
         cache: the user's.
-        licences: tells the licences of files.
+        licences: tells the licences of files; without it Python's are left out.
         progress: told of what is fetched.
         built: the base as it was made in this run, if it was.
         tag: of the image; what the locks and the run know must give it.
@@ -179,8 +179,8 @@ def _debian(
     return [parts[name] for name in sorted(parts)]
 
 
-def _python(recipe: Recipe, licences: Licences) -> list[Part]:
-    told = licences(recipe.distributions)
+def _python(recipe: Recipe, licences: Licences | None) -> list[Part]:
+    told = licences(recipe.distributions) if licences else dict.fromkeys(recipe.distributions, "")
     if unknown := sorted(str(item) for item in recipe.distributions if told.get(item) is None):
         raise PackageIndexError(
             f"the licences of {', '.join(unknown[:3])}"

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from eggcrate.build.bill import Bill, Part, PartKind
 from eggcrate.build.image import CREATED
 from eggcrate.build.recipe import RECIPE_VERSION, canonical, tag_of
-from eggcrate.errors import ConfigError
+from eggcrate.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cyclonedx.model.bom import Bom
     from cyclonedx.model.component import Component
     from packageurl import PackageURL
@@ -25,6 +27,8 @@ MEDIA_TYPE = "application/vnd.cyclonedx+json"
 _NAMESPACE = uuid.UUID("6a2f41a3-c54c-5be8-8b0e-2f4c2b4f7d55")
 """Under which serial numbers are made from keys; any constant would do."""
 _KEY = "dev.eggcrate:key"
+_PLATFORM = "dev.eggcrate:platform"
+_PYTHON = "dev.eggcrate:python"
 _WHOLE = "dev.eggcrate:whole"
 _RECIPE = "dev.eggcrate:recipe-version"
 _FILE = "dev.eggcrate:filename"
@@ -52,6 +56,50 @@ def encode(bill: Bill) -> bytes:
     return canonical(document) + b"\n"
 
 
+def decode(content: bytes) -> Bill:
+    """Read a bill of materials that :func:`encode` wrote.
+
+    Raises:
+        StoreError: it is none.
+    """
+    try:
+        told: dict[str, Any] = json.loads(content)
+        image = told["metadata"]["component"]
+        about = {item["name"]: item["value"] for item in image["properties"]}
+        return Bill(
+            environment=str(image["name"]),
+            key=str(about[_KEY]),
+            platform=str(about[_PLATFORM]),
+            python=str(about[_PYTHON]),
+            description=str(image.get("description", "")),
+            whole=about[_WHOLE] == "true",
+            parts=tuple(_part(item) for item in told["components"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError("a bill of materials cannot be read", why=repr(error)) from error
+
+
+def _part(item: Mapping[str, Any]) -> Part:
+    from packageurl import PackageURL  # noqa: PLC0415 - an extra
+
+    purl = PackageURL.from_string(item["purl"])
+    about = {one["name"]: one["value"] for one in item.get("properties", ())}
+    qualifiers = dict(purl.qualifiers)
+    source, _, source_version = about.get(_SOURCE, "").partition(" ")
+    kinds = {"pypi": PartKind.PYTHON, "deb": PartKind.DEBIAN, "oci": PartKind.IMAGE}
+    return Part(
+        kind=kinds[purl.type],
+        name=str(item["name"]),
+        version=str(item["version"]),
+        sha256=str(item["hashes"][0]["content"]),
+        filename=about.get(_FILE, ""),
+        architecture=qualifiers.get("arch", ""),
+        suite=qualifiers.get("distro", "").removeprefix("debian-"),
+        source=source,
+        source_version=source_version,
+    )
+
+
 def _bom(bill: Bill) -> Bom:
     from cyclonedx.model import Property  # noqa: PLC0415 - an extra, and slow
     from cyclonedx.model.bom import Bom, BomMetaData  # noqa: PLC0415 - as above
@@ -68,8 +116,8 @@ def _bom(bill: Bill) -> Bom:
             Property(name=_KEY, value=bill.key),
             Property(name=_RECIPE, value=str(RECIPE_VERSION)),
             Property(name=_WHOLE, value=str(bill.whole).lower()),
-            Property(name="dev.eggcrate:platform", value=bill.platform),
-            Property(name="dev.eggcrate:python", value=bill.python),
+            Property(name=_PLATFORM, value=bill.platform),
+            Property(name=_PYTHON, value=bill.python),
         ],
     )
     bom = Bom(

@@ -45,6 +45,8 @@ _VERBS = {
     "whohas": "show which environments and images hold a package, and through what",
     "when": "show since which commit environments hold a version",
     "policy": "judge environments by the repository's rules and budgets",
+    "audit": "judge images by a database of vulnerabilities",
+    "fix": "propose the smallest change of locks that removes vulnerabilities",
     "impact": "tell what a change does: the report for its pull request",
     "matrix": "prove every component in every compatible image",
     "setup-git": "let git merge locks by what they mean",
