@@ -55,16 +55,16 @@ def wanted_versions(
         part = finding.part
         if part.kind is not PartKind.PYTHON or part.name in found:
             continue
-        candidates = {
-            version
-            for other in findings
-            if other.part.name == part.name
-            for version in other.hit.fixes
-        }
-        for version in sorted(candidates, key=Version):
-            if not hits([Package(ecosystem=PYPI, name=part.name, version=version)], records):
-                found[part.name] = version
+        tried: set[str] = set()
+        candidates = set(finding.hit.fixes)
+        while todo := sorted(candidates - tried, key=Version):
+            tried.add(todo[0])
+            package = Package(ecosystem=PYPI, name=part.name, version=todo[0])
+            still = hits([package], records)
+            if not still:
+                found[part.name] = todo[0]
                 break
+            candidates |= {version for hit in still for version in hit.fixes}
     return found
 
 
