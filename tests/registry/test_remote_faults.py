@@ -28,6 +28,7 @@ from eggcrate.registry.remote import Remote
 from eggcrate.registry.upload import Uploads
 from eggcrate.retries import Retries
 from registry.conftest import HASTY
+from support.endless import endless
 from support.images import file, put_image
 from support.registry_proxy import (
     Answer,
@@ -334,3 +335,14 @@ def test_manifests_are_verified(remote: Remote, proxy: RegistryProxy, layout: La
     proxy.faults.append(Fault(method="GET", path="manifests", answer=lie, times=99))
     with pytest.raises(IntegrityError, match="does not send"):
         remote.get_manifest("one", made.digest)
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_an_answer_that_never_ends_is_broken_off(status: int) -> None:
+    """Whatever its status: no more is read than an answer may have."""
+    with (
+        endless(status) as address,
+        Remote(f"{address}/x", retries=Retries(attempts=1)) as remote,
+        pytest.raises(RegistryError, match="bytes where few belong"),
+    ):
+        remote.get_manifest("one", "v1")

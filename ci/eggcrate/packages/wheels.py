@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ENCRYPTED = 0x1
+LARGEST_TEXT = 16 << 20
+"""Bytes of metadata that are read into memory: a few kilobytes can hold gigabytes."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _NEWEST_FORMAT = 1
 
@@ -193,6 +195,8 @@ def _text(
         if required:
             raise _unsupported(filename, f"it has no {path}")
         return ""
+    if archive.getinfo(member.name).file_size > LARGEST_TEXT:
+        raise _unsupported(filename, f"{path} is larger than any such file")
     try:
         return archive.read(member.name).decode()
     except UnicodeDecodeError as error:

@@ -139,10 +139,9 @@ class Session:
             response = self._open(call, expected)
             try:
                 with self.network(call):
-                    _read(response)
+                    return _read(response)
             finally:
                 response.close()
-            return response
 
         return self.patiently(call, attempt) if patient else attempt()
 
@@ -278,7 +277,7 @@ class Session:
             response = self._client.send(request, stream=True, follow_redirects=reads)
             if response.is_error:
                 try:
-                    _read(response)
+                    return _read(response)
                 finally:
                     response.close()
             return response
@@ -327,12 +326,26 @@ def _no_connection(host: str, error: httpx2.TransportError) -> TlsError | _Nobod
     return _NobodyError(f"no connection: {told or 'nobody answers'}")
 
 
-def _read(response: httpx2.Response) -> None:
-    """Read a small answer; of one that is too long no more than that."""
+def _read(response: httpx2.Response) -> httpx2.Response:
+    """A small answer, read; of one that is too long, or never ends, no more than that."""
+    if response.request.method == "HEAD":
+        response.read()
+        return response
     length = response.headers.get("content-length", "0")
-    if response.request.method != "HEAD" and int(length or 0) > _LARGEST_ANSWER:
-        raise RegistryError(f"{response.request.url.host} sends {length} bytes where few belong")
-    response.read()
+    told = int(length) if length.isdigit() else 0
+    content = bytearray()
+    for piece in response.iter_bytes() if told <= _LARGEST_ANSWER else ():
+        content += piece
+        if len(content) > _LARGEST_ANSWER:
+            break
+    if max(told, len(content)) > _LARGEST_ANSWER:
+        host, many = response.request.url.host, told or f"more than {_LARGEST_ANSWER}"
+        raise RegistryError(f"{host} sends {many} bytes where few belong")
+    decoded = ("content-encoding", "transfer-encoding")
+    headers = [item for item in response.headers.multi_items() if item[0].lower() not in decoded]
+    return httpx2.Response(
+        response.status_code, headers=headers, content=bytes(content), request=response.request
+    )
 
 
 def _content(response: httpx2.Response) -> bytes:
