@@ -54,6 +54,10 @@ test: setup-all ## lint, type-check and test the tool itself, integration tests 
 lint: setup ## ruff and mypy
 	@scripts/lint.sh
 
+.PHONY: fuzz
+fuzz: setup-all ## hunt for input that breaks a parser: ARGS=600 for ten minutes (default: 60 seconds)
+	@FUZZ_SECONDS=$(or $(ARGS),60) .venv/bin/pytest -q -n "$$(nproc)" tests/fuzz
+
 .PHONY: doctor
 doctor: setup ## show settings, where each comes from, and what this machine can do
 	@$(EGGCRATE) doctor

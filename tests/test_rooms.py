@@ -19,7 +19,7 @@ ROOMS = (
     "packages",
     "repo",
 )
-FLOOR = ("errors", "process", "files", "progress", "plugins")
+FLOOR = ("errors", "process", "files", "progress", "plugins", "parsing")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

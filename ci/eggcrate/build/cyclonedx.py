@@ -6,7 +6,7 @@ that of everything in an image, and names are sorted.
 
 from __future__ import annotations
 
-import json
+from eggcrate.parsing import json_of
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ def encode(bill: Bill) -> bytes:
             hint="run make setup, or install eggcrate[trust]",
         ) from error
     written = make_outputter(_bom(bill), OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
-    document: dict[str, Any] = json.loads(written)
+    document: dict[str, Any] = json_of(written)
     document["components"].sort(key=lambda item: item["bom-ref"])
     return canonical(document) + b"\n"
 
@@ -63,7 +63,7 @@ def decode(content: bytes) -> Bill:
         StoreError: it is none.
     """
     try:
-        told: dict[str, Any] = json.loads(content)
+        told: dict[str, Any] = json_of(content)
         image = told["metadata"]["component"]
         about = {item["name"]: item["value"] for item in image["properties"]}
         return Bill(
@@ -75,7 +75,7 @@ def decode(content: bytes) -> Bill:
             whole=about[_WHOLE] == "true",
             parts=tuple(_part(item) for item in told["components"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoreError("a bill of materials cannot be read", why=repr(error)) from error
 
 

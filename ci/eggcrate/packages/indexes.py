@@ -180,7 +180,7 @@ def _parse(page: IndexPage, url: str) -> tuple[Link, ...]:
             return tuple(parse_json_response(page))
         if kind.startswith(("text/html", "application/vnd.pypi.simple.v1+html")):
             return tuple(parse_html_page(page))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise TransientError(f"its page cannot be read: {error}") from error
     raise PackageIndexError(
         f"{redacted(url)} is not a page of a package index",

@@ -9,7 +9,6 @@ ever found to be good because nobody could say that it is bad.
 from __future__ import annotations
 
 import contextlib
-import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from packaging.utils import canonicalize_name
 from eggcrate.errors import ConfigError, VulnerabilityDataError
 from eggcrate.files import atomic_open, atomic_write
 from eggcrate.packages.osv import Package, Vulnerability, parse
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,8 +90,8 @@ class Records:
         if self.count > _MOST_RECORDS or len(content) > _LARGEST_RECORD:
             raise VulnerabilityDataError(f"{where} is more than any database holds")
         try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
+            document = json_of(content)
+        except ValueError as error:
             raise VulnerabilityDataError(f"{where} is not JSON", why=str(error)) from error
         told = parse(document, where=where, names=self.names)
         self.ecosystems |= told.ecosystems
@@ -189,7 +189,7 @@ def _matching(client: httpx2.Client, url: str, packages: Sequence[Package]) -> s
     for _ in range(_PAGES):
         content = _get(client, "POST", f"{url}/querybatch", {"queries": queries})
         try:
-            results = json.loads(content)["results"]
+            results = json_of(content)["results"]
             answered = list(zip(queries, results, strict=True))
             found |= {str(one["id"]) for item in results for one in item.get("vulns") or ()}
             queries = [
@@ -197,7 +197,7 @@ def _matching(client: httpx2.Client, url: str, packages: Sequence[Package]) -> s
                 for query, item in answered
                 if item.get("next_page_token")
             ]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _unreachable(url, f"its answer cannot be read: {error!r}") from error
         if not queries:
             return found

@@ -143,8 +143,10 @@ def _member(filename: str, info: zipfile.ZipInfo, path: str, file: IO[bytes]) ->
         raise _unsupported(
             filename, f"{path} is compressed in another way than deflate ({info.compress_type})"
         )
-    file.seek(info.header_offset)
-    head = file.read(_LOCAL_HEADER.size)
+    head = b""
+    if info.header_offset >= 0:  # of a zip that was cut it is before the file
+        file.seek(info.header_offset)
+        head = file.read(_LOCAL_HEADER.size)
     if len(head) < _LOCAL_HEADER.size or not head.startswith(b"PK\x03\x04"):
         raise IntegrityError(f"{filename} is damaged", why=f"{path} is not where the zip says")
     _, name_length, extra_length = _LOCAL_HEADER.unpack(head)

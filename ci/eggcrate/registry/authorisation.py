@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from eggcrate.errors import AccessDeniedError, RegistryError, TlsError
+from eggcrate.parsing import json_of
 from eggcrate.registry.address import is_loopback
 from eggcrate.retries import TRANSIENT, TransientError, retry_after
 
@@ -171,7 +172,7 @@ class Authorisation:
         if answer.status_code in _REFUSALS:
             return None
         try:
-            value = answer.json()
+            value = json_of(answer.content)
         except ValueError:
             value = None
         if not answer.is_success or not isinstance(value, dict):

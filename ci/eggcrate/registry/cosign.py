@@ -9,11 +9,11 @@ own. Envelopes around statements: https://github.com/secure-systems-lab/dsse.
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import SignatureError, StoreError
+from eggcrate.parsing import json_of
 from eggcrate.registry import oci
 from eggcrate.registry.referrers import fallback_tag, push_content
 from eggcrate.registry.signing import decode_signature
@@ -66,7 +66,7 @@ def payload_of(digest: str, image: str) -> bytes:
 def names(payload: bytes, digest: str) -> bool:
     """Whether a payload is about the image of this digest."""
     try:
-        critical = json.loads(payload)["critical"]
+        critical = json_of(payload)["critical"]
         return (critical["image"]["docker-manifest-digest"], critical["type"]) == (digest, TYPE)
     except (ValueError, KeyError, TypeError):
         return False

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eggcrate.errors import StoreError
+from eggcrate.parsing import json_of
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -77,7 +78,7 @@ class Descriptor:
                 media_type=str(value.get("mediaType", "")),
                 digest=check_digest(value["digest"]),
                 size=int(value["size"]),
-                annotations=dict(value.get("annotations") or {}),
+                annotations=_annotations(value),
                 platform="/".join(part for part in parts if part),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -226,7 +227,10 @@ def parse(content: bytes, what: str = "a manifest") -> Manifest | Index:
         StoreError: it is neither.
     """
     value = parse_object(content, what)
-    annotations = dict(value.get("annotations") or {})
+    try:
+        annotations = _annotations(value)
+    except TypeError as error:
+        raise StoreError(f"{what} cannot be read", why=str(error)) from error
     if isinstance(value.get("manifests"), list):
         children = tuple(Descriptor.from_json(item) for item in value["manifests"])
         return Index(manifests=children, annotations=annotations)
@@ -264,6 +268,13 @@ def parse_config(content: bytes, what: str = "an image configuration") -> Config
         raise StoreError(f"{what} cannot be read", why=repr(error)) from error
 
 
+def _annotations(value: dict[str, Any]) -> dict[str, str]:
+    told = value.get("annotations") or {}
+    if not isinstance(told, dict) or not all(isinstance(text, str) for text in told.values()):
+        raise TypeError("its annotations are not texts")
+    return dict(told)
+
+
 def parse_object(content: bytes, what: str) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -271,7 +282,7 @@ def parse_object(content: bytes, what: str) -> dict[str, Any]:
         StoreError: it is not one.
     """
     try:
-        value = json.loads(content)
+        value = json_of(content)
     except ValueError as error:
         raise StoreError(f"{what} is not JSON", why=str(error)) from error
     if not isinstance(value, dict):

@@ -17,6 +17,7 @@ import httpx2
 
 from eggcrate.errors import RegistryError, RegistryUnreachableError, TlsError
 from eggcrate.registry.address import is_loopback
+from eggcrate.registry.answers import read_small
 from eggcrate.registry.authorisation import Authorisation
 from eggcrate.registry.credentials import find_credentials
 from eggcrate.registry.refusals import Wanted, denied, explain, may_heal, not_a_registry
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _UNAUTHORISED = 401
 _CHALLENGES = 3
-_LARGEST_ANSWER = 8 << 20
 _READS = frozenset({"GET", "HEAD"})
 # A registry may check or copy a whole blob before it answers the request that ends an upload.
 _TIMEOUT = httpx2.Timeout(120, connect=15, pool=None)
@@ -139,7 +139,7 @@ class Session:
             response = self._open(call, expected)
             try:
                 with self.network(call):
-                    return _read(response)
+                    return read_small(response)
             finally:
                 response.close()
 
@@ -277,7 +277,7 @@ class Session:
             response = self._client.send(request, stream=True, follow_redirects=reads)
             if response.is_error:
                 try:
-                    return _read(response)
+                    return read_small(response)
                 finally:
                     response.close()
             return response
@@ -324,28 +324,6 @@ def _no_connection(host: str, error: httpx2.TransportError) -> TlsError | _Nobod
             hint="give the registry a certificate, or check its port",
         )
     return _NobodyError(f"no connection: {told or 'nobody answers'}")
-
-
-def _read(response: httpx2.Response) -> httpx2.Response:
-    """A small answer, read; of one that is too long, or never ends, no more than that."""
-    if response.request.method == "HEAD":
-        response.read()
-        return response
-    length = response.headers.get("content-length", "0")
-    told = int(length) if length.isdigit() else 0
-    content = bytearray()
-    for piece in response.iter_bytes() if told <= _LARGEST_ANSWER else ():
-        content += piece
-        if len(content) > _LARGEST_ANSWER:
-            break
-    if max(told, len(content)) > _LARGEST_ANSWER:
-        host, many = response.request.url.host, told or f"more than {_LARGEST_ANSWER}"
-        raise RegistryError(f"{host} sends {many} bytes where few belong")
-    decoded = ("content-encoding", "transfer-encoding")
-    headers = [item for item in response.headers.multi_items() if item[0].lower() not in decoded]
-    return httpx2.Response(
-        response.status_code, headers=headers, content=bytes(content), request=response.request
-    )
 
 
 def _content(response: httpx2.Response) -> bytes:
