@@ -106,6 +106,7 @@ class Session:
             # Whatever proxy there is, it cannot reach this machine's own loopback.
             trust_env=not is_loopback(address.host),
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=32),
+            event_hooks={"request": [self._only_tls]},
         )
         self._authorisation = Authorisation(
             address.host, self._client, lambda: find_credentials(address.host, docker_config)
@@ -235,12 +236,16 @@ class Session:
                 raise
             raise RegistryError(f"the work with registry {host} was broken off") from error
 
+    def _only_tls(self, request: httpx2.Request) -> None:
+        """Called before each request, those that a redirect leads to included."""
+        url = request.url
+        if url.scheme == "http" and not is_loopback(url.host):
+            raise TlsError(f"registry {self.address.host} sends us to {url}, which has no TLS")
+
     def _open(self, call: Call, expected: tuple[int, ...]) -> httpx2.Response:
         """The answer with its body unread; a challenge is answered, a refusal raised."""
         url = urljoin(self.address.origin, call.path)
         ours = url.startswith(f"{self.address.origin}/")
-        if not ours and url.startswith("http:") and not is_loopback(httpx2.URL(url).host):
-            raise TlsError(f"registry {self.address.host} sends us to {url}, which has no TLS")
         header = self._authorisation.header(call.scopes) if ours else ""
         for _ in range(_CHALLENGES):
             response = self._raw(call, url, header)
