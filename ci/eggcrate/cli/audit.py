@@ -8,18 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from eggcrate.build import cyclonedx
-from eggcrate.build.attest import BILL, read_attached
 from eggcrate.build.audit import Audit, audit, packages_of
 from eggcrate.build.bill import Bill, read_bill
 from eggcrate.build.holders import chain_to
-from eggcrate.build.pulled import read_image
 from eggcrate.cli.plan import add_platform, add_registry, no_registry, read_locks
-from eggcrate.errors import EXIT_FAILURE, EXIT_OK, StoreError
+from eggcrate.cli.trust_parts import attached_bill
+from eggcrate.errors import EXIT_FAILURE, EXIT_OK
 from eggcrate.matrix.compatibility import compatibility
 from eggcrate.packages.osv_source import read_records
 from eggcrate.packages.severity import Severity
 from eggcrate.packages.target import Platform
-from eggcrate.registry import oci
 from eggcrate.repo.policy import read_exceptions
 from eggcrate.report import audit as report
 
@@ -162,14 +160,5 @@ def _attached(
         if remote is None:
             raise no_registry("read from")
         for word in names:
-            name, _, reference = word.partition("@")
-            manifest, _ = read_image(remote, name, reference, platform=platform)
-            digest = oci.digest_of(manifest)
-            attached = read_attached(remote, name, digest, BILL, context.settings.cache)
-            if not attached:
-                raise StoreError(
-                    f"no bill of materials is attached to {remote.image(name, digest)}",
-                    hint=f"run: eggcrate build {name} --push --attest",
-                )
-            found[word] = cyclonedx.decode(attached[0])
+            found[word] = cyclonedx.decode(attached_bill(context, remote, word, platform)[0])
     return found

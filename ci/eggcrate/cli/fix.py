@@ -50,8 +50,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Judge, propose, write, prove."""
     if any("@" in name for name in arguments.environments):
         raise UsageError("what is published cannot be changed", hint="name environments")
-    if arguments.prove and arguments.dry_run:
-        raise UsageError("--prove needs the new locks", hint="leave --dry-run away")
+    if arguments.prove and (arguments.dry_run or arguments.json):
+        raise UsageError(
+            "--prove writes the new locks, and the matrix's own report",
+            hint="leave --dry-run and --json away; build/matrix/matrix.json has its document",
+        )
     least = Severity[arguments.severity.upper()]
     found = judged(arguments, context)
     failing = [one for one in found.audit.findings if one.fails(least, fixable=True)]

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.build import cyclonedx
-from eggcrate.build.attest import BILL, read_attached
 from eggcrate.build.bill import read_bill
-from eggcrate.build.pulled import read_image
 from eggcrate.cli.plan import add_registry, no_registry, read_locks
-from eggcrate.cli.trust_parts import licence_asker
-from eggcrate.errors import EXIT_OK, StoreError
+from eggcrate.cli.trust_parts import attached_bill, licence_asker
+from eggcrate.errors import EXIT_OK
 from eggcrate.files import atomic_write
 from eggcrate.packages.target import Platform
-from eggcrate.registry import oci
 
 if TYPE_CHECKING:
     import argparse
@@ -42,9 +39,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Read or make it, print."""
-    name, published, reference = arguments.image.partition("@")
+    name, published, _ = arguments.image.partition("@")
     if published:
-        content, about = _attached(arguments, context, name, reference)
+        content, about = _attached(arguments, context, name)
     else:
         content, about = _from_locks(arguments, context)
     if arguments.output:
@@ -72,7 +69,7 @@ def _from_locks(arguments: argparse.Namespace, context: Context) -> tuple[bytes,
 
 
 def _attached(
-    arguments: argparse.Namespace, context: Context, name: str, reference: str
+    arguments: argparse.Namespace, context: Context, name: str
 ) -> tuple[bytes, dict[str, str]]:
     environment = context.monorepo.environments.get(name)
     platform = arguments.platform or (
@@ -81,12 +78,5 @@ def _attached(
     with context.open_remote(arguments.registry) as remote:
         if remote is None:
             raise no_registry("read from")
-        manifest, _ = read_image(remote, name, reference, platform=platform)
-        digest = oci.digest_of(manifest)
-        found = read_attached(remote, name, digest, BILL, context.settings.cache)
-        if not found:
-            raise StoreError(
-                f"no bill of materials is attached to {remote.image(name, digest)}",
-                hint=f"run: eggcrate build {name} --push --attest, or: eggcrate sbom {name}",
-            )
-    return found[0], {"environment": name, "platform": platform, "digest": digest}
+        content, digest = attached_bill(context, remote, arguments.image, platform)
+    return content, {"environment": name, "platform": platform, "digest": digest}

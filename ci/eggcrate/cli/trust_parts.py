@@ -7,12 +7,14 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-from eggcrate.build.attest import Notary, Signatures
+from eggcrate.build.attest import BILL, Notary, Signatures, read_attached
 from eggcrate.build.provenance import read_source
+from eggcrate.build.pulled import read_image
 from eggcrate.build.verify import Verifier
 from eggcrate.cli.plan import no_registry
-from eggcrate.errors import ConfigError, UsageError
+from eggcrate.errors import ConfigError, StoreError, UsageError
 from eggcrate.packages.licences import licences
+from eggcrate.registry import oci
 from eggcrate.registry.remote import Remote
 from eggcrate.registry.signing import open_public, open_signer
 from eggcrate.repo.git import Git
@@ -88,6 +90,24 @@ def add_verified(verb: argparse.ArgumentParser) -> None:
         help="use only published images whose signature and provenance are good (default: the "
         "setting verified)",
     )
+
+
+def attached_bill(context: Context, remote: Remote, word: str, platform: str) -> tuple[bytes, str]:
+    """The bill of materials of a published image, ``NAME@TAG``, and the image's digest.
+
+    Raises:
+        StoreError: the image is not published, or has none.
+    """
+    name, _, reference = word.partition("@")
+    manifest, _ = read_image(remote, name, reference, platform=platform)
+    digest = oci.digest_of(manifest)
+    found = read_attached(remote, name, digest, BILL, context.settings.cache)
+    if not found:
+        raise StoreError(
+            f"no bill of materials is attached to {remote.image(name, digest)}",
+            hint=f"run: eggcrate build {name} --push --attest",
+        )
+    return found[0], digest
 
 
 def licence_asker(context: Context) -> Licences:
