@@ -87,6 +87,14 @@ ci-local: setup ## run cloudbuild.yaml as it is on this machine's Docker; ARGS='
 lint: setup ## ruff and mypy
 	@scripts/lint.sh
 
+.PHONY: fuzz
+fuzz: setup-all ## hunt for input that breaks a parser: ARGS=600 for ten minutes (default: 60 seconds)
+	@FUZZ_SECONDS=$(or $(ARGS),60) .venv/bin/pytest -q -n "$$(nproc)" tests/fuzz
+
+.PHONY: reliability
+reliability: setup-all ## try faults and bad input again, and write docs/reliability.md
+	@PYTHONPATH=ci:tests .venv/bin/python -m support.reliability $(ARGS)
+
 .PHONY: doctor
 doctor: setup ## show settings, where each comes from, and what this machine can do
 	@$(EGGCRATE) doctor

@@ -20,7 +20,9 @@ ROOMS = (
     "packages",
     "repo",
 )
-FLOOR = ("errors", "process", "files", "progress", "plugins", "loopback", "questions")
+FLOOR = (
+    *("errors", "process", "files", "progress", "plugins", "loopback", "questions", "parsing"),
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -137,6 +137,14 @@ class ImmutableTagError(RegistryError):
     """A tag that cannot be moved to another image."""
 
 
+class SignatureError(EggcrateError):
+    """An image that is not signed as it must be, or a key that does not sign."""
+
+
+class VulnerabilityDataError(EggcrateError):
+    """A database of vulnerabilities that cannot be reached or read: nothing was judged."""
+
+
 class DiskError(EggcrateError):
     """A folder of ours that is full or cannot be written."""
 

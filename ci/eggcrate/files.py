@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from eggcrate.errors import DiskError
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -179,7 +180,7 @@ def unsealed(content: bytes) -> dict[str, Any]:
         ValueError: it is not JSON, or not as it was written; :class:`KeyError` and
             :class:`AttributeError` when it never was sealed.
     """
-    document = json.loads(content)
+    document = json_of(content)
     check = document.pop("check")
     tail = f',"check":"{check}"}}'.encode()
     if hashlib.sha256(content[: -len(tail)] + b"}").hexdigest() != check:

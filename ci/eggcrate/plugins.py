@@ -22,7 +22,9 @@ GENERATORS = "eggcrate.generators"
 """Things that ``eggcrate new`` makes."""
 REPORT_SECTIONS = "eggcrate.report_sections"
 """Parts of a pull request's report."""
-GROUPS = (POLICIES, GENERATORS, REPORT_SECTIONS)
+SIGNERS = "eggcrate.signers"
+"""Keys in services of a company's own, by the scheme of their URI."""
+GROUPS = (POLICIES, GENERATORS, REPORT_SECTIONS, SIGNERS)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

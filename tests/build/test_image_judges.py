@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.network, pytest.mark.tools, pytest.mark.sandbox]
 
+_TOOLS = frozenset(
+    "sh bash dash ash zsh busybox apt apt-get aptitude dpkg dpkg-deb rpm apk pip pip3 conda gcc cc "
+    "make curl wget nc netcat su sudo mount passwd".split()
+)
+"""What an intruder would look for: shells, package managers, compilers, and ways out."""
 BOTH = 'platforms = ["linux/amd64", "linux/arm64"]'
 
 
@@ -156,6 +161,14 @@ def test_a_shell_is_in_debug_bases_only(images: Repository) -> None:
     for name in ("plain", "system"):
         for program in ("/bin/sh", "/bin/bash", "/usr/bin/env", "/bin/ls"):
             assert images.inside(_digest(images, name), program).exit_code != 0, program
+        root = root_path(images.cache, _digest(images, name))
+        unpack(images.store, _digest(images, name), images.cache)
+        held = {
+            path.rpartition("/")[2]
+            for path, (mode, _, _) in _tree(root).items()
+            if mode & stat.S_IXUSR and not stat.S_ISDIR(mode)
+        }
+        assert not held & _TOOLS, held & _TOOLS
     assert "from the command" in images.inside(_digest(images, "plain"), "awkward").output
     assert "from a script" in images.inside(_digest(images, "plain"), "script").output
 

@@ -22,7 +22,10 @@ from eggcrate.build.wheel_layout import Scheme
 from eggcrate.build.wheel_unit import make_wheel_unit, wheel_units
 from eggcrate.errors import EggcrateError, IntegrityError, UnsupportedPackageError
 from eggcrate.files import sha256_file
+from eggcrate.packages.cache import cached_path
 from eggcrate.packages.distribution import Distribution
+from eggcrate.packages.licences import licences
+from eggcrate.packages.wheels import LARGEST_TEXT
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -174,6 +177,31 @@ def test_links_and_unknown_compression_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedPackageError) as caught:
         _make(wheel, tmp_path)
     assert "encrypted" in caught.value.why
+
+
+def test_metadata_that_is_a_bomb_is_not_read(tmp_path: Path) -> None:
+    """A few kilobytes that inflate to more than any text; nor for its licence."""
+    wheel = make_wheel(tmp_path, "thing", entry_points="x" * (LARGEST_TEXT + 1))
+    assert wheel.stat().st_size < LARGEST_TEXT / 100
+    with pytest.raises(UnsupportedPackageError) as caught:
+        _make(wheel, tmp_path)
+    assert "larger than any such file" in caught.value.why
+    wheel = make_wheel(tmp_path, "other", metadata="X: " + "x" * (LARGEST_TEXT + 1) + "\n")
+    found = Distribution(
+        name="other", version="1.0", filename=wheel.name, sha256=sha256_file(wheel)
+    )
+    path = cached_path(found, cache=tmp_path / "cache")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(wheel.read_bytes())
+    assert licences([found], cache=tmp_path / "cache") == {found: None}
+
+
+def test_names_that_differ_in_case_are_two_files(tmp_path: Path) -> None:
+    """As they are in an image: nothing is unpacked to a disk that might not tell them apart."""
+    files = {"thing/A.py": "ONE = 1\n", "thing/a.py": "TWO = 2\n", "THING/a.py": "THREE = 3\n"}
+    found = _read(_make(make_wheel(tmp_path, "thing", files=files), tmp_path), tmp_path)
+    for name, text in files.items():
+        assert found[f"{SITE}/{name}"][1] == text.encode()
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

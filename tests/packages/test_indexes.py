@@ -12,6 +12,7 @@ from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.indexes import Indexes
 from eggcrate.packages.pip_config import PipConfig
 from eggcrate.packages.web import Retries
+from support.endless import endless
 from support.package_index import Fault, PackageIndex, package_index
 from support.wheels import make_wheel
 
@@ -174,3 +175,14 @@ def test_not_an_index(tmp_path: Path, index: PackageIndex) -> None:
         pytest.raises(PackageIndexError, match="is not a page of a package index"),
     ):
         urls(indexes, distribution("0" * 64))
+
+
+def test_a_page_that_never_ends_is_broken_off() -> None:
+    """No more of it is read than any page has."""
+    wanted = distribution("a" * 64)
+    with (
+        endless() as address,
+        Indexes(PipConfig(index_url=f"http://{address}/simple")) as indexes,
+        pytest.raises(PackageIndexError, match="larger than any page"),
+    ):
+        urls(indexes, wanted)

@@ -28,7 +28,9 @@ from eggcrate.registry.remote import Remote
 from eggcrate.registry.upload import Uploads
 from eggcrate.retries import Retries
 from registry.conftest import HASTY
+from support.endless import endless
 from support.images import file, put_image
+from support.logins import log_in
 from support.registry_proxy import (
     Answer,
     Fault,
@@ -41,7 +43,7 @@ from support.registry_proxy import (
 from support.services import RegistryServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from eggcrate.registry.layout import Layout
@@ -334,3 +336,62 @@ def test_manifests_are_verified(remote: Remote, proxy: RegistryProxy, layout: La
     proxy.faults.append(Fault(method="GET", path="manifests", answer=lie, times=99))
     with pytest.raises(IntegrityError, match="does not send"):
         remote.get_manifest("one", made.digest)
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_an_answer_that_never_ends_is_broken_off(status: int) -> None:
+    """Whatever its status: no more is read than an answer may have."""
+    with (
+        endless(status) as address,
+        Remote(f"{address}/x", retries=Retries(attempts=1)) as remote,
+        pytest.raises(RegistryError, match="bytes where few belong"),
+    ):
+        remote.get_manifest("one", "v1")
+
+
+@pytest.mark.parametrize(
+    ("location", "error", "told"),
+    [
+        ("{self}", NotARegistryError, "redirects"),
+        ("http://registry.example/v2/x", TlsError, "no TLS"),
+        ("file:///etc/passwd", NotARegistryError, "file"),
+        ("http://[", TlsError, "no TLS"),
+    ],
+)
+def test_a_redirect_that_leads_astray_is_refused(
+    remote: Remote, proxy: RegistryProxy, location: str, error: type[RegistryError], told: str
+) -> None:
+    """A loop, plain HTTP to another machine, and what is no web address at all."""
+
+    def astray(_: str, path: str, __: object) -> Answer:
+        return Answer(status=307, headers={"Location": location.format(self=path)})
+
+    proxy.gates.append(astray)
+    with pytest.raises(error) as caught:
+        remote.get_manifest("one", "v1")
+    assert told in str(caught.value)
+
+
+def test_a_log_in_is_not_taken_along_to_another_host(
+    registry_server: str, proxy: RegistryProxy, tmp_path: Path
+) -> None:
+    """A blob's store elsewhere gets the request without it."""
+    blob = oci.describe(b"content", oci.CONFIG)
+    seen: list[str | None] = []
+    with RegistryProxy(registry_server) as elsewhere:
+
+        def store(_: str, __: str, headers: Mapping[str, str]) -> Answer:
+            seen.append(headers.get("Authorization"))
+            return Answer(status=200, body=b"content")
+
+        def asks(_: str, path: str, headers: Mapping[str, str]) -> Answer:
+            if not headers.get("Authorization"):
+                return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+            return Answer(status=307, headers={"Location": f"http://{elsewhere.address}{path}"})
+
+        elsewhere.gates.append(store)
+        proxy.gates.append(asks)
+        config = log_in(tmp_path, proxy.address, "me")
+        with Remote(f"{proxy.address}/x", docker_config=config, retries=HASTY) as remote:
+            assert remote.fetch_blob("one", blob, tmp_path).read_bytes() == b"content"
+    assert seen == [None]

@@ -194,6 +194,35 @@ def test_nothing_of_the_host_is_seen(
     assert "home" not in top or os.path.commonpath([os.__file__, "/home"]) == "/home"
 
 
+def test_credentials_are_out_of_reach(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By trying: files of log-ins, sockets of daemons, variables, a cloud's own server."""
+    (tmp_path / ".netrc").write_text("machine x login me password secret")
+    names = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", "NETRC")
+    for name in (*names, "EGGCRATE_SIGN", "PIP_INDEX_URL", "DOCKER_CONFIG"):
+        monkeypatch.setenv(name, str(tmp_path / ".netrc"))
+    homes = [str(Path.home()), str(tmp_path), "/root", "/home"]
+    result = bench.run(
+        "import os, socket\n"
+        f"for home in {homes!r} + [os.environ['HOME']]:\n"
+        "  for name in ('.netrc', '.docker/config.json', '.config/gcloud', '.ssh', '.aws',"
+        " '.config/pip/pip.conf', '.cache/eggcrate'):\n"
+        "    try: os.stat(home + '/' + name); print('saw', home, name)\n"
+        "    except OSError: pass\n"
+        "for path in ('/var/run/docker.sock', '/run/docker.sock', '/run/containerd', '/etc/shadow',"
+        " '/run/secrets', '/etc/pip.conf'):\n"
+        "  read = os.listdir if os.path.isdir(path) else open\n"
+        "  try: read(path); print('saw', path)\n"
+        "  except OSError: pass\n"
+        "for address in (('169.254.169.254', 80), ('127.0.0.1', 2375)):\n"
+        "  try: socket.create_connection(address, timeout=2); print('met', address)\n"
+        "  except OSError: pass\n"
+        f"print('told', [n for n, v in os.environ.items() if {str(tmp_path)!r} in v])"
+    )
+    assert result.output == "told []\n"
+
+
 def test_mounts(bench: Any, tmp_path: Path) -> None:
     """A mount is read-only unless it is said to be writable; what is written is there after."""
     (tmp_path / "in").mkdir()

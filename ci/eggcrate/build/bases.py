@@ -42,6 +42,8 @@ class BuiltBase:
     layers: tuple[Layer, ...]
     env: Mapping[str, str]
     """Environment variables that a registry image brings along."""
+    links: tuple[BaseLink, ...] = ()
+    """The chain of bases with what was really used of Debian."""
 
 
 def build_base(base: ResolvedBase, workshop: Workshop) -> BuiltBase:
@@ -70,7 +72,9 @@ def _build_base(base: ResolvedBase, workshop: Workshop) -> BuiltBase:
         layers.append(_stored(record, workshop))
         if len(links) == 1:
             layers.append(_stored(_standard_library(record, base, workshop), workshop))
-    return BuiltBase(key=base_key(links, base.target.platform), layers=tuple(layers), env={})
+    return BuiltBase(
+        key=base_key(links, base.target.platform), layers=tuple(layers), env={}, links=tuple(links)
+    )
 
 
 def system_unit(
@@ -161,7 +165,7 @@ def _pulled(base: ResolvedBase, workshop: Workshop) -> BuiltBase:
     )
     for layer in layers:
         workshop.keep(layer)
-    return BuiltBase(key=base.key, layers=layers, env=image.config.env)
+    return BuiltBase(key=base.key, layers=layers, env=image.config.env, links=base.chain)
 
 
 def _pull(base: ResolvedBase, workshop: Workshop) -> PulledImage:

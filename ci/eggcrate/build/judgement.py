@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from eggcrate.build.audit import RULE as VULNERABILITY
 from eggcrate.build.policy import Subject, Violation
 from eggcrate.build.policy_rules import RULES
 from eggcrate.build.states import contents_of
@@ -187,7 +188,7 @@ def _excused(broken: Sequence[Violation], subject: Subject) -> Iterator[Violatio
             expired=next(iter(fitting), None) if valid is None else None,
         )
     for item in subject.exceptions:
-        if item not in used:
+        if item not in used and item.rule != VULNERABILITY:
             yield Violation(
                 environment=subject.name,
                 rule=UNUSED,

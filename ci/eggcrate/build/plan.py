@@ -6,8 +6,8 @@ hold the tag that its recipe names. What is published already only explains.
 
 from __future__ import annotations
 
+from eggcrate.parsing import json_of
 import enum
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -245,7 +245,7 @@ def nearest(candidates: Sequence[Published], packages: Mapping[str, str]) -> Pub
 def read_published(tag: str, digest: str, annotations: Mapping[str, str]) -> Published | None:
     """What an image's annotations say; ``None`` when Eggcrate did not make it."""
     try:
-        packages = json.loads(annotations[image.PACKAGES])
+        packages = json_of(annotations[image.PACKAGES])
         return Published(
             tag=tag,
             digest=digest,

@@ -7,6 +7,7 @@ with containerd's image store compressed ones.
 
 from __future__ import annotations
 
+from eggcrate.parsing import json_of
 import gzip
 import hashlib
 import json
@@ -76,7 +77,7 @@ def read_saved(
             listing = json.load(_member(tar, "manifest.json"))[0]
             raw = _member(tar, listing["Config"]).read()
             config = oci.parse_config(raw, "the configuration that docker saved")
-            made_by = _made_by(json.loads(raw), len(config.diff_ids))
+            made_by = _made_by(json_of(raw), len(config.diff_ids))
             for name, diff_id, line in zip(
                 listing["Layers"], config.diff_ids, made_by, strict=True
             ):

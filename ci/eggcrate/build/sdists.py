@@ -10,6 +10,7 @@ everywhere, and one that is cached needs no compiler, sandbox or Docker.
 
 from __future__ import annotations
 
+from eggcrate.parsing import json_of
 import hashlib
 import json
 import tempfile
@@ -133,7 +134,7 @@ def _builder(base: str, platform: Platform, workshop: Workshop, *, compiles: boo
 
 def _load(record: Path, sdist: Distribution, workshop: Workshop) -> Distribution | None:
     try:
-        document = json.loads(record.read_bytes())
+        document = json_of(record.read_bytes())
         wheel = _wheel(sdist, document["filename"], document["sha256"])
         path = cached_path(wheel, cache=workshop.cache)
         return wheel if sha256_file(path) == wheel.sha256 else None

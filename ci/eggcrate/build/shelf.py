@@ -7,8 +7,8 @@ downloading that layer, which is small.
 
 from __future__ import annotations
 
+from eggcrate.parsing import json_of
 import contextlib
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -159,7 +159,7 @@ def read_layer(descriptor: oci.Descriptor) -> Layer | None:
     """What a layer's annotations say of it; ``None`` when Eggcrate did not make it."""
     try:
         diff_id = oci.check_digest(descriptor.annotations[image.DIFF_ID])
-        told = json.loads(descriptor.annotations[image.UNITS])
+        told = json_of(descriptor.annotations[image.UNITS])
         alone = len(told) == 1
         held = tuple(
             Unit(

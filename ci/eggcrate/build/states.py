@@ -16,9 +16,9 @@ A name of an environment wins over a branch of the same name: that is ``refs/hea
 
 from __future__ import annotations
 
+from eggcrate.parsing import json_of
 import difflib
 import enum
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -200,7 +200,7 @@ def state_of_image(name: str, digest: str, manifest: oci.Manifest) -> State:
     """
     told = manifest.annotations
     try:
-        packages = {str(k): str(v) for k, v in json.loads(told[image.PACKAGES]).items()}
+        packages = {str(k): str(v) for k, v in json_of(told[image.PACKAGES]).items()}
     except (KeyError, ValueError, AttributeError) as error:
         raise StoreError(
             f"{name} does not say what is in it", why="Eggcrate did not make it"

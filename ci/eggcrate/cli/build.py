@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eggcrate.build.attest import attest
 from eggcrate.build.engine import build_all
 from eggcrate.build.export import Sent, check_output, send
 from eggcrate.build.local import LocalRegistry
@@ -19,6 +20,7 @@ from eggcrate.cli.plan import (
     no_registry,
     read_locks,
 )
+from eggcrate.cli.trust_parts import open_notary
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import build as report
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from eggcrate.build.attest import Attested
     from eggcrate.build.plan import Plan
     from eggcrate.build.published import PublishResult
     from eggcrate.build.resolve import Resolved
@@ -62,6 +65,12 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_platform(verb)
     add_registry(verb)
     add_locked(verb)
+    verb.add_argument(
+        "--attest",
+        action="store_true",
+        help="attach bills of materials and provenance to what is pushed, and sign it when a "
+        "key is set (default: the setting attest)",
+    )
     verb.add_argument("--force", action="store_true", help="also what is published already")
     verb.add_argument("--dry-run", action="store_true", help="show what would be built")
     verb.add_argument("--json", action="store_true", help="print eggcrate.build/1")
@@ -120,15 +129,20 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
                 again=arguments.force,
                 progress=context.progress,
             )
+        attested: list[Attested] = []
+        if pushing and (arguments.attest or context.settings.attest):
+            with open_notary(context, pushing, shop) as notary:
+                attested = attest(published, wanted, notary)
         sent = Sent()
         if not arguments.dry_run:
             output, load = arguments.output, arguments.load
             sent = send(context.store, results, output=output, load=load, remote=remote)
     if arguments.json:
-        context.show_json("eggcrate.build/1", report.document(results, published, sent))
+        context.show_json("eggcrate.build/1", report.document(results, published, sent, attested))
     else:
-        context.show(report.summary(results, published, sent))
-    good = all(one.good for one in results) and not any(one.error for one in published)
+        context.show(report.summary(results, published, sent, attested))
+    errors = [one.error for one in published] + [one.error for one in attested]
+    good = all(one.good for one in results) and not any(errors)
     return EXIT_OK if good and not sent.error else EXIT_FAILURE
 
 

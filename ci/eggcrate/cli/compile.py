@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from eggcrate.cli.build import add_locked, workshop
 from eggcrate.cli.plan import add_registry, read_locks
+from eggcrate.cli.trust_parts import add_verified, open_verifier
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, EggcrateError
 from eggcrate.matrix.sites import Sites
 from eggcrate.repo.monorepo import pick
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from eggcrate.build.verify import Verifier
     from eggcrate.cli.context import Context
     from eggcrate.pipelines.compile_pipelines import CompileResult
     from eggcrate.registry.remote import Remote
@@ -45,6 +47,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="the backend whose limits hold (default: any, which is all of them)",
     )
     add_registry(verb)
+    add_verified(verb)
     add_locked(verb)
     verb.add_argument("--dry-run", action="store_true", help="compile and check, write nothing")
     verb.add_argument("--json", action="store_true", help="print eggcrate.compile/1")
@@ -56,8 +59,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     from eggcrate.report import compiled as report  # noqa: PLC0415 - slow, like what it tells of
 
     prefix = "" if arguments.local else arguments.registry
-    with context.open_remote(prefix) as remote:
-        results = _compile(arguments, context, remote)
+    with (
+        context.open_remote(prefix) as remote,
+        open_verifier(arguments, context, remote) as verifier,
+    ):
+        results = _compile(arguments, context, remote, verifier)
     for result in results:
         for warning in result.warnings:
             context.progress.warn(warning)
@@ -75,14 +81,21 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _compile(
-    arguments: argparse.Namespace, context: Context, remote: Remote | None
+    arguments: argparse.Namespace,
+    context: Context,
+    remote: Remote | None,
+    verifier: Verifier | None,
 ) -> list[CompileResult]:
     names = pick("pipeline", arguments.pipelines, pipeline_names(context.root))
-    return compile_named(names, arguments, context, remote)
+    return compile_named(names, arguments, context, remote, verifier)
 
 
 def compile_named(
-    names: Sequence[str], arguments: argparse.Namespace, context: Context, remote: Remote | None
+    names: Sequence[str],
+    arguments: argparse.Namespace,
+    context: Context,
+    remote: Remote | None,
+    verifier: Verifier | None = None,
 ) -> list[CompileResult]:
     """Compile pipelines in memory, having the images that they need.
 
@@ -91,6 +104,7 @@ def compile_named(
         arguments: with ``target``, ``locked`` and ``dry_run``.
         context: the checkout.
         remote: where images are published; without it they are in the store, built if need be.
+        verifier: lets through images that are verified, and no others; without it, all.
     """
     from eggcrate.pipelines.compile_pipelines import (  # noqa: PLC0415 - slow, for this verb alone
         Repository,
@@ -103,6 +117,7 @@ def compile_named(
         resolve=functools.partial(read_locks, context),
         workshop=workshop(context, locked=arguments.locked),
         remote=remote,
+        verifier=verifier,
         known=frozenset(context.monorepo.environment_folders),
         dry_run=arguments.dry_run,
         pip=lambda: context.pip,

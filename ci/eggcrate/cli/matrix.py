@@ -23,6 +23,7 @@ from eggcrate.cli.matrix_parts import (
     unasked,
 )
 from eggcrate.cli.plan import add_registry, tell_on_request
+from eggcrate.cli.trust_parts import add_verified, open_verifier
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
 from eggcrate.matrix.coverage import combine
 from eggcrate.matrix.proving import carry_out
@@ -38,6 +39,7 @@ from eggcrate.report.suggestions import text as suggestions_text
 if TYPE_CHECKING:
     import argparse
 
+    from eggcrate.build.verify import Verifier
     from eggcrate.cli.context import Context
     from eggcrate.matrix.session import Matrix, Selection, Session
     from eggcrate.registry.remote import Remote
@@ -70,6 +72,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="open a shell where this cell runs: the same image, files and limits but for time",
     )
     add_registry(verb)
+    add_verified(verb)
     add_locked(verb)
     verb.add_argument("--json", action="store_true", help=f"print {SCHEMA}")
     verb.set_defaults(run=run, takes_rest=True)
@@ -137,11 +140,19 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         from eggcrate.cli.matrix_shell import run as shell  # noqa: PLC0415 - rarely needed
 
         return shell(arguments, context)
-    with context.open_remote(arguments.registry) as remote:
-        return _run(arguments, context, remote)
+    with (
+        context.open_remote(arguments.registry) as remote,
+        open_verifier(arguments, context, remote) as verifier,
+    ):
+        return _run(arguments, context, remote, verifier)
 
 
-def _run(arguments: argparse.Namespace, context: Context, remote: Remote | None) -> int:
+def _run(
+    arguments: argparse.Namespace,
+    context: Context,
+    remote: Remote | None,
+    verifier: Verifier | None,
+) -> int:
     asked = selection(arguments, context)
     if not asked.environments:
         tell_on_request(context)
@@ -155,7 +166,7 @@ def _run(arguments: argparse.Namespace, context: Context, remote: Remote | None)
     )
     for warning in matrix.warnings:
         context.progress.warn(warning)
-    parts = Parts.of(arguments, context, remote)
+    parts = Parts.of(arguments, context, remote, verifier)
     some = bool(matrix.cells)
     matrix = part_of(matrix, arguments, context, parts)
     if arguments.failed:

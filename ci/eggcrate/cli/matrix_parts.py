@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from eggcrate.build.engine import BuildResult
+    from eggcrate.build.verify import Verifier
     from eggcrate.cli.context import Context
     from eggcrate.matrix.cells import Cell, CellResult
     from eggcrate.matrix.session import Matrix
@@ -58,7 +59,13 @@ class Parts:
     """Gives what runs cells, ready; tells its name to ``tell``."""
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace, context: Context, remote: Remote | None) -> Parts:
+    def of(
+        cls,
+        arguments: argparse.Namespace,
+        context: Context,
+        remote: Remote | None,
+        verifier: Verifier | None = None,
+    ) -> Parts:
         """From a command line.
 
         Raises:
@@ -75,7 +82,7 @@ class Parts:
         if arguments.base and not arguments.affected:
             raise UsageError("--base explains what is affected", hint="add --affected")
         settings = context.settings
-        link = Link(remote, context.progress.warn)
+        link = Link(remote, context.progress.warn, verifier)
         far = SharedMemory(link, context.root / ".eggcrate" / "scratch") if remote else None
         seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 31)  # noqa: S311 - no secret
         if arguments.prove:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from eggcrate.cli.build import workshop
 from eggcrate.cli.matrix_parts import Parts
+from eggcrate.cli.trust_parts import open_verifier
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.matrix import images as pictures
 from eggcrate.matrix.harness_install import INSIDE
@@ -40,8 +41,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if error := matrix.unreadable.get(name):
         raise error
     shop = workshop(context, locked=arguments.locked)
-    with context.open_remote(arguments.registry) as remote:
-        parts = Parts.of(arguments, context, remote)
+    with (
+        context.open_remote(arguments.registry) as remote,
+        open_verifier(arguments, context, remote) as verifier,
+    ):
+        parts = Parts.of(arguments, context, remote, verifier)
         found = pictures.find_images([item], shop, parts.link)
         image = pictures.bring([item], found, shop, parts.link)[environment]
     if image.error:

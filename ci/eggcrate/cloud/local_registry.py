@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from eggcrate.cloud.forward import forwarded
 from eggcrate.errors import RuntimeUnavailableError, UsageError
-from eggcrate.registry.address import Address, is_loopback
+from eggcrate.loopback import is_loopback
+from eggcrate.registry.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

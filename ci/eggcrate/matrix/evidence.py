@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eggcrate.matrix.harness.mounted.eggcrate_evidence import MARK
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,7 +50,7 @@ def split(output: str) -> tuple[str, Evidence]:
     found = list(_LINE.finditer(output))
     plain = _LINE.sub("", output)
     try:
-        told = json.loads(found[-1][1])
+        told = json_of(found[-1][1])
         return plain, Evidence(
             imported=tuple(str(name) for name in told["imported"]),
             lines={
@@ -58,7 +58,7 @@ def split(output: str) -> tuple[str, Evidence]:
                 for path, (statements, missing) in told["lines"].items()
             },
         )
-    except (IndexError, ValueError, KeyError, TypeError, AttributeError):
+    except (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return plain, Evidence()
 
 

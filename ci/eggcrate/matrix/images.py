@@ -11,7 +11,7 @@ from eggcrate.build.published import held
 from eggcrate.build.pulled import pull, read_image
 from eggcrate.build.recipe import tag_of
 from eggcrate.build.values import Verdict
-from eggcrate.errors import StoreError
+from eggcrate.errors import EggcrateError, StoreError
 from eggcrate.registry import oci
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from eggcrate.build.recipe import Recipe
     from eggcrate.build.resolve import Resolved
     from eggcrate.build.workshop import Workshop
-    from eggcrate.errors import EggcrateError
     from eggcrate.matrix.released import Released
     from eggcrate.matrix.shared import Link
     from eggcrate.registry.remote import Remote
@@ -50,7 +49,7 @@ def find_images(
     built = build_all([*here, *(missing if build else ())], {}, workshop)
     found = {**published, **{result.environment: result for result in built}}
     names = (item.environment.name for item in resolved)
-    return {name: found[name] for name in names if name in found}
+    return {name: _accepted(found[name], name, link) for name in names if name in found}
 
 
 def bring(
@@ -71,8 +70,20 @@ def bring(
             continue
         fetch = functools.partial(_pull, item, image, workshop)
         if not link.attempt(f"{image.environment} cannot be fetched from", fetch, otherwise=False):
-            found[image.environment] = build_all([item], {}, workshop)[0]
+            built = build_all([item], {}, workshop)[0]
+            found[image.environment] = _accepted(built, image.environment, link)
     return found
+
+
+def _accepted(image: BuildResult, name: str, link: Link) -> BuildResult:
+    """The image, or where only verified ones are to be used why it is not one."""
+    if link.verifier is None or not image.good:
+        return image
+    try:
+        link.verifier.require(name, image.digest, image.platform)
+    except EggcrateError as error:
+        return replace(image, verdict=Verdict.FAILED, error=error)
+    return image
 
 
 def _published(resolved: Sequence[Resolved], remote: Remote) -> dict[str, BuildResult]:
@@ -102,6 +113,7 @@ def find_released(released: Sequence[Released], link: Link) -> dict[str, BuildRe
             if content
             else replace(told, verdict=Verdict.FAILED, error=_gone(told.environment))
         )
+        found[told.environment] = _accepted(found[told.environment], one.environment, link)
     return found
 
 

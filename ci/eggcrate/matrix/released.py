@@ -6,7 +6,6 @@ repository pins.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from eggcrate.build.pulled import read_image
 from eggcrate.errors import EggcrateError, IntegrityError, RegistryUnreachableError, StoreError
 from eggcrate.matrix.cells import Column
 from eggcrate.packages.target import Target
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -148,7 +148,7 @@ def _released(
 ) -> Released:
     told = manifest.annotations
     try:
-        packages = {str(k): str(v) for k, v in json.loads(told[image.PACKAGES]).items()}
+        packages = {str(k): str(v) for k, v in json_of(told[image.PACKAGES]).items()}
         target = Target(python=told[image.PYTHON], platform=platform, glibc=(0, 0))
         key = told[image.KEY]
     except (KeyError, ValueError, AttributeError) as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import EggcrateError, UsageError
 from eggcrate.matrix.cells import Cell, Outcome
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ def failed_cells(report: Path) -> frozenset[Cell]:
         UsageError: there is none, or it cannot be read.
     """
     try:
-        cells = json.loads(report.read_bytes())["cells"]
+        cells = json_of(report.read_bytes())["cells"]
         return frozenset(
             Cell(
                 component=str(cell["component"]),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from eggcrate.errors import UsageError
 from eggcrate.files import atomic_write, sealed, unsealed
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +116,7 @@ def durations_of(report: Path) -> dict[str, float]:
         UsageError: it is none.
     """
     try:
-        cells = json.loads(report.read_bytes())["cells"]
+        cells = json_of(report.read_bytes())["cells"]
         return {
             f"{row_of(cell)} in {cell['environment']}": float(cell["seconds"])
             for cell in cells

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from eggcrate.build.verify import Verifier
     from eggcrate.registry.remote import Remote
 
 CONFIG_TYPE = "application/vnd.eggcrate.proof.v1+json"
@@ -48,11 +49,18 @@ class Link:
     Args:
         remote: the registry; nothing when there is none.
         warn: told of the failure, once.
+        verifier: what images must pass to be used; without one all are.
     """
 
-    def __init__(self, remote: Remote | None, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        remote: Remote | None,
+        warn: Callable[[str], None],
+        verifier: Verifier | None = None,
+    ) -> None:
         self.remote = remote
         self.warn = warn
+        self.verifier = verifier
 
     def attempt(
         self, what: str, action: Callable[[Remote], _Result], otherwise: _Result

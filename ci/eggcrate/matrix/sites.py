@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from eggcrate.build.resolve import Resolved
+    from eggcrate.build.verify import Verifier
     from eggcrate.build.workshop import Workshop
     from eggcrate.packages.pip_config import PipConfig
     from eggcrate.pipelines.open_task import Choice
@@ -42,6 +43,8 @@ class Sites:
     dry_run: bool
     """Write nothing: images that would be built have a digest of zeros."""
     pip: Callable[[], PipConfig]
+    verifier: Verifier | None = None
+    """What published images must pass to be used; without one all are."""
     _resolved: dict[str, Resolved] = field(default_factory=dict)
     _images: dict[str, str | EggcrateError] = field(default_factory=dict)
 
@@ -97,6 +100,13 @@ class Sites:
         name, _, digest = image.partition("@")
         environment = name.rpartition("/")[2]
         cache = self.workshop.cache
+        if self.verifier:
+            raise CompileError(
+                f"code cannot be put into the image of {environment}",
+                why="nobody has signed the image that this makes, and only verified ones are "
+                "to be used",
+                hint='use share="inject", or compile without --verified',
+            )
         if self.dry_run:
             return f"{name}@{_NOT_BUILT}"
         if self.remote is None:
@@ -140,3 +150,9 @@ class Sites:
                     "alone: eggcrate compile --local",
                 )
             )
+            if item and self.verifier:
+                platform = str(self._resolved[name].recipe.target.platform)
+                try:
+                    self.verifier.require(name, item.digest, platform)
+                except EggcrateError as error:
+                    self._images[name] = error

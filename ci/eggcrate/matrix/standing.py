@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from eggcrate.matrix.proving import harness_versions, recall
 from eggcrate.matrix.run import reproduce
 from eggcrate.matrix.snapshot import Snapshot
 from eggcrate.matrix.workbench import Keys
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ NO_RUN = LastRun(cells={}, images={})
 def read_last_run(path: Path) -> LastRun:
     """Read a ``matrix.json``; nothing when there is none that is whole."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json_of(path.read_bytes())
         results = [_result(item) for item in document["cells"]]
         return LastRun(
             cells={result.cell: result for result in results},

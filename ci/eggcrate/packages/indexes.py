@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from eggcrate.packages.distribution import Distribution
     from eggcrate.packages.pip_config import PipConfig
 
+_LARGEST_PAGE = 64 << 20
 _ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, "
     "text/html;q=0.1"
@@ -155,13 +156,20 @@ class Indexes:
         return retrying(lambda: self._get_page(url, what), what=what, url=url, retries=self.retries)
 
     def _get_page(self, url: str, what: str) -> tuple[Link, ...] | None:
-        with transient_network(url):
-            response = self.client.get(url, headers={"Accept": _ACCEPT})
-        if response.status_code in (404, 410):
-            return None
-        check_status(response, url, what)
-        kind = response.headers.get("Content-Type", "")
-        page = IndexPage(Link(str(response.url)), response.content, response.encoding, kind)
+        with (
+            transient_network(url),
+            self.client.get_stream(url, headers={"Accept": _ACCEPT}) as response,
+        ):
+            if response.status_code in (404, 410):
+                return None
+            check_status(response, url, what)
+            content = bytearray()
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > _LARGEST_PAGE:
+                    raise PackageIndexError(f"{what} at {redacted(url)} is larger than any page")
+            kind = response.headers.get("Content-Type", "")
+            page = IndexPage(Link(str(response.url)), bytes(content), response.encoding, kind)
         return _parse(page, url)
 
 
@@ -172,7 +180,7 @@ def _parse(page: IndexPage, url: str) -> tuple[Link, ...]:
             return tuple(parse_json_response(page))
         if kind.startswith(("text/html", "application/vnd.pypi.simple.v1+html")):
             return tuple(parse_html_page(page))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise TransientError(f"its page cannot be read: {error}") from error
     raise PackageIndexError(
         f"{redacted(url)} is not a page of a package index",

@@ -14,6 +14,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from eggcrate.packages.learned import Subject, learn
+from eggcrate.packages.wheels import LARGEST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -179,21 +180,28 @@ def _of_wheel(archive: zipfile.ZipFile) -> str:
         for name in archive.namelist()
         if name.count("/") == 1 and name.endswith(".dist-info/METADATA")
     )
-    return licence_of(archive.read(name).decode("utf-8", "replace"))
+    return licence_of(_small(archive, name))
+
+
+def _small(archive: zipfile.ZipFile, name: str) -> str:
+    """A text of an archive; one that is too large for a text cannot be read."""
+    if archive.getinfo(name).file_size > LARGEST_TEXT:
+        raise zipfile.BadZipFile(f"{name} is larger than any such file")
+    return archive.read(name).decode("utf-8", "replace")
 
 
 def _of_sdist(_: Distribution, path: Path) -> str:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as zipped:
             name = min(name for name in zipped.namelist() if name.endswith("/PKG-INFO"))
-            return licence_of(zipped.read(name).decode("utf-8", "replace"))
+            return licence_of(_small(zipped, name))
     with tarfile.open(path) as archive:
         member = min(
             (item for item in archive if item.name.endswith("/PKG-INFO") and item.isfile()),
             key=lambda item: item.name.count("/"),
         )
         file = archive.extractfile(member)
-        return licence_of(file.read().decode("utf-8", "replace") if file else "")
+        return licence_of(file.read(LARGEST_TEXT).decode("utf-8", "replace") if file else "")
 
 
 _LICENCES = Subject(

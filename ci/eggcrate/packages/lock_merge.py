@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from eggcrate.errors import LockError
 from eggcrate.packages.selection import allows
+from eggcrate.parsing import toml_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,7 +96,7 @@ def _parts(text: str) -> _Parts:
     packages: dict[str, _Blocks] = {}
     try:
         for block in blocks:
-            name = str(tomllib.loads(f"[[package]]{block}")["package"][0]["name"])
+            name = str(toml_of(f"[[package]]{block}")["package"][0]["name"])
             packages[name] = (*packages.get(name, ()), f"[[package]]{block}")
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise LockError("a lock cannot be merged by packages", why=str(error)) from error
@@ -114,7 +115,7 @@ def _age(blocks: _Blocks) -> list[Version]:
 
 
 def _package(block: str) -> dict[str, Any]:
-    found: dict[str, Any] = tomllib.loads(block)["package"][0]
+    found: dict[str, Any] = toml_of(block)["package"][0]
     return found
 
 

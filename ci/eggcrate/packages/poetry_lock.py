@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from eggcrate.errors import LockError, LockMissingError
+from eggcrate.parsing import toml_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +158,7 @@ def _parse(path: Path, text: str) -> Lock:
 
 def _whole(text: str) -> tuple[dict[str, Any], list[LockedPackage]]:
     """All of a lock but its packages, and these."""
-    data = tomllib.loads(text)
+    data = toml_of(text)
     shared: dict[str, list[dict[str, str]]] = {
         canonicalize_name(name): files for name, files in data["metadata"].get("files", {}).items()
     }
@@ -184,7 +185,7 @@ def _by_package(text: str) -> tuple[dict[str, Any], list[LockedPackage]] | None:
         else:
             rest.append(table)
     try:
-        document = tomllib.loads("\n[".join(rest))
+        document = toml_of("\n[".join(rest))
         if "package" in document or "files" in document["metadata"]:
             return None
         return document, [_alone(table) for table in packages]
@@ -194,7 +195,7 @@ def _by_package(text: str) -> tuple[dict[str, Any], list[LockedPackage]] | None:
 
 @functools.lru_cache(maxsize=4096)
 def _alone(text: str) -> LockedPackage:
-    data = tomllib.loads(f"[{text}")
+    data = toml_of(f"[{text}")
     (item,) = data.pop("package")
     if data:
         raise KeyError(*data)

@@ -24,6 +24,7 @@ from eggcrate.packages.changes import Change, compare
 from eggcrate.packages.indexes import Indexes, shared_sources
 from eggcrate.packages.loopback_index import loopback_index
 from eggcrate.packages.relock_scratch import scratch_project
+from eggcrate.parsing import toml_of
 from eggcrate.progress import Silent
 
 if TYPE_CHECKING:
@@ -330,6 +331,6 @@ def read_pins(lock: Path, *, keep: bool = True) -> dict[str, str]:
 def locked_versions(lock: bytes) -> dict[str, str]:
     """Name to version of all that a lock holds; several versions stand with commas."""
     found: dict[str, set[str]] = {}
-    for package in tomllib.loads(lock.decode()).get("package", []):
+    for package in toml_of(lock.decode()).get("package", []):
         found.setdefault(package["name"], set()).add(package["version"])
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}

@@ -16,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from eggcrate.errors import LockStaleError, UnsupportedPackageError
+from eggcrate.errors import LockError, LockStaleError, UnsupportedPackageError
 from eggcrate.packages.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -142,8 +142,16 @@ def _stale(lock: Lock, asker: str, problem: str) -> LockStaleError:
 
 
 def applies(marker: str, environment: dict[str, str], extra: str = "") -> bool:
-    """Whether a PEP 508 marker holds; an empty one always does."""
-    return not marker or _marker(marker).evaluate({**environment, "extra": extra})
+    """Whether a PEP 508 marker holds; an empty one always does.
+
+    Raises:
+        LockError: it is none.
+    """
+    try:
+        return not marker or _marker(marker).evaluate({**environment, "extra": extra})
+    except ValueError as error:  # what packaging raises of markers
+        told = str(error).splitlines()[0]
+        raise LockError(f"{marker!r} is not a marker", why=told, hint="lock it again") from error
 
 
 @functools.lru_cache(maxsize=4096)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ENCRYPTED = 0x1
+LARGEST_TEXT = 16 << 20
+"""Bytes of metadata that are read into memory: a few kilobytes can hold gigabytes."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _NEWEST_FORMAT = 1
 
@@ -141,8 +143,10 @@ def _member(filename: str, info: zipfile.ZipInfo, path: str, file: IO[bytes]) ->
         raise _unsupported(
             filename, f"{path} is compressed in another way than deflate ({info.compress_type})"
         )
-    file.seek(info.header_offset)
-    head = file.read(_LOCAL_HEADER.size)
+    head = b""
+    if info.header_offset >= 0:  # of a zip that was cut it is before the file
+        file.seek(info.header_offset)
+        head = file.read(_LOCAL_HEADER.size)
     if len(head) < _LOCAL_HEADER.size or not head.startswith(b"PK\x03\x04"):
         raise IntegrityError(f"{filename} is damaged", why=f"{path} is not where the zip says")
     _, name_length, extra_length = _LOCAL_HEADER.unpack(head)
@@ -193,6 +197,8 @@ def _text(
         if required:
             raise _unsupported(filename, f"it has no {path}")
         return ""
+    if archive.getinfo(member.name).file_size > LARGEST_TEXT:
+        raise _unsupported(filename, f"{path} is larger than any such file")
     try:
         return archive.read(member.name).decode()
     except UnicodeDecodeError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import TaskOutputError
+from eggcrate.parsing import json_of
 from eggcrate.pipelines.launch import OUTPUT_FILE, misfit
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _read(folder: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise TaskOutputError(f"its {OUTPUT_FILE} is no file")
-        told = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        told = json_of(path.read_text(encoding="utf-8"), constant=_no_number)
     except FileNotFoundError:
         raise TaskOutputError(
             f"it wrote no {OUTPUT_FILE}", why="KFP's executor did not come to its end"
@@ -125,7 +125,7 @@ def _of_file(name: str, kind: str, file: Path) -> Any:
         text = file.read_text(encoding="utf-8")
         if kind == "STRING":
             return text
-        return json.loads(text.lower() if kind == "BOOLEAN" else text, parse_constant=_no_number)
+        return json_of(text.lower() if kind == "BOOLEAN" else text, constant=_no_number)
     except (OSError, ValueError) as error:
         raise TaskOutputError(f"its output {name} cannot be read: {error}") from error
 

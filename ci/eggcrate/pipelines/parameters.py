@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import json
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import CompileError, UsageError
+from eggcrate.parsing import json_of
 from eggcrate.pipelines.launch import misfit
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def parse_assignments(pipeline: CompiledPipeline, texts: Sequence[str]) -> dict[
             )
         kind = told.get("parameterType", "")
         try:
-            found[name] = value if kind == "STRING" else json.loads(value)
+            found[name] = value if kind == "STRING" else json_of(value)
         except ValueError:
             found[name] = value
         if words := misfit(kind, found[name]):

@@ -15,6 +15,7 @@ import httpx2
 
 from eggcrate.errors import AccessDeniedError, RegistryError, TlsError
 from eggcrate.loopback import is_loopback
+from eggcrate.parsing import json_of
 from eggcrate.retries import TRANSIENT, TransientError, retry_after
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class Authorisation:
         if answer.status_code in _REFUSALS:
             return None
         try:
-            value = answer.json()
+            value = json_of(answer.content)
         except ValueError:
             value = None
         if not answer.is_success or not isinstance(value, dict):

@@ -7,7 +7,6 @@ https://github.com/docker/docker-credential-helpers.
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eggcrate.errors import ConfigError
+from eggcrate.parsing import json_of
 from eggcrate.process import ProcessError, run
 from eggcrate.registry import google
 from eggcrate.registry.address import is_google
@@ -70,14 +70,14 @@ def credentials_for(host: str, docker_config: Path | None = None) -> Credentials
     """
     path = docker_config or _default_config()
     try:
-        config = json.loads(path.read_bytes())
+        config = json_of(path.read_bytes())
         entries = {_host_of(name): entry or {} for name, entry in _of(config, "auths").items()}
         helpers = {_host_of(name): value for name, value in _of(config, "credHelpers").items()}
         stored = _stored(entries.get(host, {}))
         helper = helpers.get(host) or config.get("credsStore") or ""
     except FileNotFoundError:
         return None
-    except (AttributeError, OSError, ValueError) as error:
+    except (AttributeError, OSError, TypeError, ValueError) as error:
         raise ConfigError(
             f"{path} cannot be read", why=str(error), hint="log in again with `docker login`"
         ) from error
@@ -121,7 +121,7 @@ def _ask(helper: str, host: str, path: Path) -> Credentials | None:
             hint=f"log in again, or look at {path}",
         )
     try:
-        answer = json.loads(done.stdout)
+        answer = json_of(done.stdout)
         user, secret = str(answer["Username"]), str(answer["Secret"])
     except (KeyError, TypeError, ValueError):
         raise ConfigError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from eggcrate.errors import IntegrityError, StoreError
 from eggcrate.files import atomic_write, exclusive, sha256_file
+from eggcrate.parsing import json_of
 from eggcrate.registry import oci
 from eggcrate.registry.oci import Descriptor, Index, Manifest
 
@@ -277,7 +277,7 @@ class Layout:
             content = path.read_bytes()
             known, items = self._index
             if content != known:
-                items = [Descriptor.from_json(item) for item in json.loads(content)["manifests"]]
+                items = [Descriptor.from_json(item) for item in json_of(content)["manifests"]]
                 self._index = (content, items)
             return list(items)
         except FileNotFoundError:

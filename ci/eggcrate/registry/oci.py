@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eggcrate.errors import StoreError
+from eggcrate.parsing import json_of
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -77,7 +78,7 @@ class Descriptor:
                 media_type=str(value.get("mediaType", "")),
                 digest=check_digest(value["digest"]),
                 size=int(value["size"]),
-                annotations=dict(value.get("annotations") or {}),
+                annotations=_annotations(value),
                 platform="/".join(part for part in parts if part),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -213,7 +214,7 @@ def media_type_of(content: bytes) -> str:
     Raises:
         StoreError: it is neither.
     """
-    named = _object(content, "a manifest").get("mediaType")
+    named = parse_object(content, "a manifest").get("mediaType")
     if isinstance(named, str) and named:
         return named
     return INDEX if isinstance(parse(content), Index) else MANIFEST
@@ -225,8 +226,11 @@ def parse(content: bytes, what: str = "a manifest") -> Manifest | Index:
     Raises:
         StoreError: it is neither.
     """
-    value = _object(content, what)
-    annotations = dict(value.get("annotations") or {})
+    value = parse_object(content, what)
+    try:
+        annotations = _annotations(value)
+    except TypeError as error:
+        raise StoreError(f"{what} cannot be read", why=str(error)) from error
     if isinstance(value.get("manifests"), list):
         children = tuple(Descriptor.from_json(item) for item in value["manifests"])
         return Index(manifests=children, annotations=annotations)
@@ -243,7 +247,7 @@ def parse_config(content: bytes, what: str = "an image configuration") -> Config
     Raises:
         StoreError: it is not one.
     """
-    value = _object(content, what)
+    value = parse_object(content, what)
     run = value.get("config") or {}
     try:
         parts = [value["os"], value["architecture"], value.get("variant", "")]
@@ -264,9 +268,21 @@ def parse_config(content: bytes, what: str = "an image configuration") -> Config
         raise StoreError(f"{what} cannot be read", why=repr(error)) from error
 
 
-def _object(content: bytes, what: str) -> dict[str, Any]:
+def _annotations(value: dict[str, Any]) -> dict[str, str]:
+    told = value.get("annotations") or {}
+    if not isinstance(told, dict) or not all(isinstance(text, str) for text in told.values()):
+        raise TypeError("its annotations are not texts")
+    return dict(told)
+
+
+def parse_object(content: bytes, what: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        StoreError: it is not one.
+    """
     try:
-        value = json.loads(content)
+        value = json_of(content)
     except ValueError as error:
         raise StoreError(f"{what} is not JSON", why=str(error)) from error
     if not isinstance(value, dict):

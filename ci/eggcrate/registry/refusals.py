@@ -5,7 +5,6 @@ Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/s
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from eggcrate.errors import (
     RegistryError,
     RegistryUnreachableError,
 )
+from eggcrate.parsing import json_of
 from eggcrate.registry.address import is_google
 from eggcrate.retries import TRANSIENT
 
@@ -178,7 +178,7 @@ def _at(what: str) -> str:
 def _said(body: bytes) -> str:
     """The registry's own words."""
     try:
-        errors = json.loads(body)["errors"]
+        errors = json_of(body)["errors"]
         found = [_one(item) for item in errors]
     except (AttributeError, KeyError, TypeError, ValueError):
         return ""

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from eggcrate.errors import ImmutableTagError, IntegrityError, RegistryError
+from eggcrate.parsing import json_of
 from eggcrate.registry import download, oci, upload
 from eggcrate.registry.address import Address, check_tag
 from eggcrate.registry.push import Holders, push_image
@@ -325,7 +326,7 @@ class Remote:
                 self.session.prove()
                 return found or None
             try:
-                found += [str(item) for item in answer.json().get(key) or ()]
+                found += [str(item) for item in json_of(answer.content).get(key) or ()]
             except (AttributeError, TypeError, ValueError) as error:
                 raise RegistryError(
                     f"registry {self.address.host} does not list {call.what}", why=repr(error)

@@ -17,6 +17,7 @@ import httpx2
 
 from eggcrate.errors import RegistryError, RegistryUnreachableError, TlsError
 from eggcrate.loopback import is_loopback
+from eggcrate.registry.answers import read_small
 from eggcrate.registry.authorisation import Authorisation
 from eggcrate.registry.credentials import find_credentials
 from eggcrate.registry.refusals import Wanted, denied, explain, may_heal, not_a_registry
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _UNAUTHORISED = 401
 _CHALLENGES = 3
-_LARGEST_ANSWER = 8 << 20
 _READS = frozenset({"GET", "HEAD"})
 # A registry may check or copy a whole blob before it answers the request that ends an upload.
 _TIMEOUT = httpx2.Timeout(120, connect=15, pool=None)
@@ -106,6 +106,7 @@ class Session:
             # Whatever proxy there is, it cannot reach this machine's own loopback.
             trust_env=not is_loopback(address.host),
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=32),
+            event_hooks={"request": [self._only_tls]},
         )
         self._authorisation = Authorisation(
             address.host, self._client, lambda: find_credentials(address.host, docker_config)
@@ -139,10 +140,9 @@ class Session:
             response = self._open(call, expected)
             try:
                 with self.network(call):
-                    _read(response)
+                    return read_small(response)
             finally:
                 response.close()
-            return response
 
         return self.patiently(call, attempt) if patient else attempt()
 
@@ -236,12 +236,16 @@ class Session:
                 raise
             raise RegistryError(f"the work with registry {host} was broken off") from error
 
+    def _only_tls(self, request: httpx2.Request) -> None:
+        """Called before each request, those that a redirect leads to included."""
+        url = request.url
+        if url.scheme == "http" and not is_loopback(url.host):
+            raise TlsError(f"registry {self.address.host} sends us to {url}, which has no TLS")
+
     def _open(self, call: Call, expected: tuple[int, ...]) -> httpx2.Response:
         """The answer with its body unread; a challenge is answered, a refusal raised."""
         url = urljoin(self.address.origin, call.path)
         ours = url.startswith(f"{self.address.origin}/")
-        if not ours and url.startswith("http:") and not is_loopback(httpx2.URL(url).host):
-            raise TlsError(f"registry {self.address.host} sends us to {url}, which has no TLS")
         header = self._authorisation.header(call.scopes) if ours else ""
         for _ in range(_CHALLENGES):
             response = self._raw(call, url, header)
@@ -278,7 +282,7 @@ class Session:
             response = self._client.send(request, stream=True, follow_redirects=reads)
             if response.is_error:
                 try:
-                    _read(response)
+                    return read_small(response)
                 finally:
                     response.close()
             return response
@@ -325,14 +329,6 @@ def _no_connection(host: str, error: httpx2.TransportError) -> TlsError | _Nobod
             hint="give the registry a certificate, or check its port",
         )
     return _NobodyError(f"no connection: {told or 'nobody answers'}")
-
-
-def _read(response: httpx2.Response) -> None:
-    """Read a small answer; of one that is too long no more than that."""
-    length = response.headers.get("content-length", "0")
-    if response.request.method != "HEAD" and int(length or 0) > _LARGEST_ANSWER:
-        raise RegistryError(f"{response.request.url.host} sends {length} bytes where few belong")
-    response.read()
 
 
 def _content(response: httpx2.Response) -> bytes:

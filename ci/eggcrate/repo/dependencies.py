@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from tomlkit.exceptions import TOMLKitError
 
 from eggcrate.errors import ConfigError, UsageError
+from eggcrate.parsing import toml_of
 from eggcrate.repo.arrays import ArrayText
 from eggcrate.repo.environments import requirement
 
@@ -57,7 +58,7 @@ def read_requirement(text: str) -> Requirement:
 def listed(text: str) -> dict[str, tuple[str, ...]]:
     """Normalised name to what is asked for of it; several only where markers tell them apart."""
     found: dict[str, tuple[str, ...]] = {}
-    project = tomllib.loads(text).get("project", {})
+    project = toml_of(text).get("project", {})
     for item in project.get("dependencies", []):
         name = _name_of(item)
         found[name] = (*found.get(name, ()), str(item))
@@ -225,7 +226,7 @@ def _written(
     at: Sequence[str] = PROJECT,
 ) -> str:
     """The whole file with another array, proven to differ in nothing else."""
-    old = tomllib.loads(before)
+    old = toml_of(before)
     try:
         value: Any = tomlkit.parse(f"x = {array}")["x"]
         table: Any = document
@@ -233,7 +234,7 @@ def _written(
             table = table[key]
         table[at[-1]] = value
         text = tomlkit.dumps(document)
-        new = tomllib.loads(text)
+        new = toml_of(text)
     except (TOMLKitError, tomllib.TOMLDecodeError) as error:
         raise _cannot(path, str(error)) from error
     _taken_out(old, at)
@@ -255,7 +256,7 @@ def _cannot(path: Path, why: str) -> ConfigError:
 
 
 def _value(text: str) -> str:
-    return str(tomllib.loads(f"x = {text}")["x"])
+    return str(toml_of(f"x = {text}")["x"])
 
 
 def _name_of(text: str) -> str:

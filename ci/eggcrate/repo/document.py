@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import ConfigError
+from eggcrate.parsing import toml_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +39,7 @@ class Table:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} cannot be read", why=str(error)) from error
         try:
-            data = tomllib.loads(text)
+            data = toml_of(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path} is not valid TOML", why=str(error)) from error
         return cls(path, text, data)

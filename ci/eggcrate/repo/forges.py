@@ -6,13 +6,13 @@ https://docs.gitlab.com/ci/variables/predefined_variables/.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from eggcrate.errors import UsageError
+from eggcrate.parsing import json_of
 from eggcrate.repo.forge import Forge
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _pull_request(environ: Mapping[str, str]) -> int | None:
     if match := _PULL.match(environ.get("GITHUB_REF", "")):
         return int(match[1])
     try:
-        event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
+        event = json_of(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
         return int((event.get("pull_request") or event.get("issue") or event)["number"])
     except (KeyError, OSError, ValueError, TypeError, AttributeError):
         return None

@@ -15,6 +15,7 @@ import tomlkit
 from packaging.utils import canonicalize_name
 
 from eggcrate.errors import ConfigError
+from eggcrate.parsing import toml_of
 from eggcrate.repo.dependencies import edited
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _sides(base: str, ours: str, theirs: str) -> tuple[tuple[str, str], ...]:
 
 def _read(text: str, path: Path, side: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return toml_of(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {side} version is not valid TOML", why=str(error)) from error
 

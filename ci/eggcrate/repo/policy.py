@@ -36,7 +36,7 @@ _KEYS = (
     "plugins",
 )
 _REQUIRABLE = ("description", "owner", "supported-until")
-_EXCEPTION = ("rule", "package", "reason", "until")
+_EXCEPTION = ("rule", "package", "id", "reason", "until")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _PATTERN = re.compile(r"(?P<name>[\w.*?-]+)(?P<specifier>[^\w.*?-].*)?", re.DOTALL)
 _SUPPORT_WARNING = 90
@@ -111,6 +111,8 @@ class PolicyException:
     """The last day on which it holds."""
     where: str
     """File and line."""
+    id: str = ""
+    """Of the vulnerability that it excuses; empty: any of the package."""
 
 
 def read_policy(root: Path) -> Policy:
@@ -238,7 +240,7 @@ def _exception(ours: Table, entry: Mapping[str, Any], where: str) -> PolicyExcep
         table.only(_EXCEPTION)
         rule, reason = table.string("rule"), table.string("reason")
         until = table.date("until")
-        package = table.string("package")
+        package, identifier = table.string("package"), table.string("id")
     except ConfigError as error:
         raise ConfigError(f"{where}: {error.what.rpartition(': ')[2]}", hint=error.hint) from error
     if not (rule and reason and until):
@@ -257,4 +259,5 @@ def _exception(ours: Table, entry: Mapping[str, Any], where: str) -> PolicyExcep
         reason=reason,
         until=until,
         where=where,
+        id=identifier,
     )

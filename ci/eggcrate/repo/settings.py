@@ -24,6 +24,13 @@ _DEFAULTS = {
     "registry": "",
     "volume": "",
     "wheel": "",
+    "attest": "false",
+    "sign": "",
+    "signatures": "",
+    "trust": "",
+    "verified": "false",
+    "builder": "urn:eggcrate:local",
+    "vulnerabilities": "",
 }
 _RUNTIMES = ("auto", "sandbox", "docker")
 
@@ -60,7 +67,26 @@ class Settings:
     """PersistentVolumeClaim that holds helper code; see ``docs/how-to-share-code.md``."""
     wheel: str
     """``URL#sha256=...`` of the wheel of helper code."""
+    attest: bool
+    """Whether a push attaches bills of materials and provenance to images, and signs them."""
+    sign: str
+    """The private key: a file, ``env:NAME`` or ``gcpkms://...``; empty: nothing is signed."""
+    signatures: str
+    """``HOST/PATH`` of a repository for all signatures; empty: beside each image."""
+    trust: str
+    """The public keys that images must be signed with, with commas between them."""
+    verified: bool
+    """Whether only signed images of the registry are used in cells and compiled pipelines."""
+    builder: str
+    """URI that provenance names as who built an image."""
+    vulnerabilities: str
+    """The OSV database: a folder, a zip, or the URL of a mirror of them."""
     origins: tuple[Setting, ...]
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The public keys that are trusted."""
+        return tuple(filter(None, (one.strip() for one in self.trust.split(","))))
 
     @property
     def workers(self) -> int:
@@ -103,6 +129,13 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         registry=found["registry"].value,
         volume=found["volume"].value,
         wheel=found["wheel"].value,
+        attest=_flag(found["attest"]),
+        sign=found["sign"].value,
+        signatures=found["signatures"].value,
+        trust=found["trust"].value,
+        verified=_flag(found["verified"]),
+        builder=found["builder"].value,
+        vulnerabilities=found["vulnerabilities"].value,
         origins=tuple(found.values()),
     )
 
@@ -111,6 +144,13 @@ def _choice(setting: Setting, choices: tuple[str, ...]) -> str:
     if setting.value not in choices:
         raise _wrong(setting, f"must be one of {', '.join(choices)}")
     return setting.value
+
+
+def _flag(setting: Setting) -> bool:
+    value = setting.value.lower()
+    if value not in ("true", "false"):
+        raise _wrong(setting, "must be true or false")
+    return value == "true"
 
 
 def _size(setting: Setting) -> int:

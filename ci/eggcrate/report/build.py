@@ -10,6 +10,7 @@ from eggcrate.report.table import table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from eggcrate.build.attest import Attested
     from eggcrate.build.engine import BuildResult
     from eggcrate.build.export import Sent
     from eggcrate.build.published import PublishResult
@@ -21,6 +22,7 @@ def summary(
     results: Sequence[BuildResult],
     published: Sequence[PublishResult] = (),
     sent: Sent | None = None,
+    attested: Sequence[Attested] = (),
 ) -> str:
     """A table of what was built and published, then the errors.
 
@@ -28,6 +30,7 @@ def summary(
         results: of building.
         published: of publishing; without any, nothing is said about it.
         sent: where images went besides.
+        attested: what was published beside them.
     """
     pushed = {(one.image.environment, one.image.platform): one for one in published}
     rows = []
@@ -51,6 +54,11 @@ def summary(
     text = table(header, rows, right="size reused new seconds pushed")
     notes = [f"{result.environment}: {result.error}" for result in results if result.error]
     notes += [f"{one.image.environment}: {one.error}" for one in published if one.error]
+    notes += [f"{one.environment}: not attested: {one.error}" for one in attested if one.error]
+    if attested:
+        good = [one for one in attested if not one.error]
+        signed = sum(one.signed for one in good)
+        notes.append(f"attested: {len(good)} of {len(attested)} images, {signed} signed")
     if sent:
         notes += [f"written: {name}" for name in sent.written]
         notes += [f"loaded: docker run --rm -it {name}" for name in sent.loaded]
@@ -70,9 +78,11 @@ def document(
     results: Sequence[BuildResult],
     published: Sequence[PublishResult] = (),
     sent: Sent | None = None,
+    attested: Sequence[Attested] = (),
 ) -> dict[str, Any]:
-    """The results as ``eggcrate.build/1``; ``pushed`` is null for what was not."""
+    """The results as ``eggcrate.build/1``; ``pushed``, ``attested`` are null for what was not."""
     pushed = {(one.image.environment, one.image.platform): one for one in published}
+    beside = {(one.environment, one.platform): one for one in attested}
     return {
         "environments": [
             {
@@ -89,12 +99,23 @@ def document(
                 "seconds": round(result.seconds, 3),
                 "error": str(result.error) if result.error else "",
                 "pushed": _document(pushed.get((result.environment, result.platform))),
+                "attested": _beside(beside.get((result.environment, result.platform))),
             }
             for result in results
         ],
         "written": list(sent.written) if sent else [],
         "loaded": list(sent.loaded) if sent else [],
         "error": str(sent.error) if sent and sent.error else "",
+    }
+
+
+def _beside(one: Attested | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "added": list(one.added),
+        "signed": one.signed,
+        "error": str(one.error) if one.error else "",
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eggcrate.matrix.cells import Cell, Outcome
+from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def read_previous(folder: Path) -> dict[Cell, Before]:
     A cell that was not selected then counts as it was when it was last proven.
     """
     try:
-        cells = json.loads((folder / "matrix.json").read_bytes())["cells"]
+        cells = json_of((folder / "matrix.json").read_bytes())["cells"]
         return {
             Cell(
                 component=str(cell["component"]),

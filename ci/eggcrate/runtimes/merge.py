@@ -9,11 +9,11 @@ tree is known.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eggcrate.parsing import json_of
 from eggcrate.runtimes.untar import Changes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def merge(layers: list[Path], target: Path) -> None:
     """
     tree = _Tree()
     for folder in layers:
-        changes = Changes.from_json(json.loads((folder / "layer.json").read_text()))
+        changes = Changes.from_json(json_of((folder / "layer.json").read_text()))
         for path in changes.opaque:
             tree.empty(path)
         for path in changes.whiteouts:

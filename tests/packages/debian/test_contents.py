@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 
 import pytest
@@ -208,6 +209,18 @@ def test_damaged_archives_are_refused() -> None:
     for content in cases:
         with pytest.raises(EggcrateError):
             parse_deb(content, name="x")
+
+
+def test_a_package_that_is_a_bomb_is_refused_before_it_is_unpacked() -> None:
+    """By what its headers say, and by how many there are: nothing of it is held in memory."""
+    huge, _ = tar_member("./x")
+    huge.size = 3 << 30
+    raw = lzma.compress(huge.tobuf() + bytes(1024))
+    start = b"!<arch>\n" + ar_member("debian-binary", b"2.0\n")
+    control = ar_member("control.tar.xz", tar_xz([tar_member("./control", b"Package: x\n")]))
+    with pytest.raises(IntegrityError) as caught:
+        parse_deb(start + control + ar_member("data.tar.xz", raw), name="x")
+    assert "unpacks to more" in caught.value.why
 
 
 def test_an_unknown_compression_is_said_clearly() -> None:

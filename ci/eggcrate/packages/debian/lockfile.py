@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eggcrate.errors import LockError, LockMissingError, LockStaleError
 from eggcrate.files import atomic_write
 from eggcrate.packages.debian.values import BaseLock, LockedDeb, is_pool_path
+from eggcrate.parsing import toml_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,7 +83,7 @@ def read_base_lock(path: Path) -> BaseLock:
 def _read(path: Path, text: str) -> BaseLock:
     """Every environment on a base asks for its lock: the same text is parsed once."""
     try:
-        document = tomllib.loads(text)
+        document = toml_of(text)
     except tomllib.TOMLDecodeError as error:
         raise LockError(f"{path} cannot be read", why=str(error), hint=_HINT) from error
     if document.get("format") != FORMAT:

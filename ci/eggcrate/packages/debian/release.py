@@ -97,7 +97,7 @@ def parse_release(text: str, *, suite: str, root: str) -> Release:
         date = _date(fields["Date"])
         rows = [row.split() for row in fields["SHA256"].splitlines() if row.strip()]
         files = {name: (sha256, int(size)) for sha256, size, name in rows}
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise IntegrityError(f"{source} is not a release file", why=str(error)) from error
     if suite != fields.get("Codename"):
         raise IntegrityError(
