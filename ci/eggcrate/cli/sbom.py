@@ -29,7 +29,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "URL: of ENV from its locks, which are all that its image is made from; of ENV@TAG or "
         "ENV@sha256:... what is attached to the published image.",
     )
-    verb.add_argument("image", metavar="ENV[@TAG]")
+    verb.add_argument(
+        "image", metavar="ENV[@TAG]", help="from the locks; with a tag or digest, what is published"
+    )
     verb.add_argument("--platform", metavar="OS/ARCH", help="default: the environment's first")
     verb.add_argument("--output", type=Path, metavar="FILE", help="write it to a file")
     add_registry(verb)
