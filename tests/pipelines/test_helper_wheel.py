@@ -157,12 +157,16 @@ def test_the_command_tells_both_ways_to_use_it(
             {"components/shared/bad.py": "import json\nfrom components.shared import nothing\n"},
             r"bad\.py:2 imports components\.shared\.nothing, which the repository does not hold",
         ),
+        (
+            {"components/shared/fast.cpython-311-x86_64-linux-gnu.so": ""},
+            r"gnu\.so is compiled for one Python and platform",
+        ),
     ],
 )
 def test_what_would_break_elsewhere_is_refused(
     helped: Repo, files: dict[str, str], told: str
 ) -> None:
-    """Modules that import from the repository what the wheel has not."""
+    """Modules that import from the repository what the wheel has not, and compiled ones."""
     helped.write({"components/train/__init__.py": "", "components/train/core.py": "", **files})
     with pytest.raises(ConfigError, match=told):
         made(helped)

@@ -75,8 +75,8 @@ def make_helper_wheel(sources: Sources, folder: str = HELPERS, version: str = ""
             one whenever they are, and does not say which one is newer.
 
     Raises:
-        ConfigError: the folder holds no modules, or they import from the repository what the
-            wheel would not hold.
+        ConfigError: the folder holds no modules or compiled ones, or they import from the
+            repository what the wheel would not hold.
         SourceError: a module cannot be read or parsed.
         UsageError: the version is not one.
     """
@@ -86,6 +86,11 @@ def make_helper_wheel(sources: Sources, folder: str = HELPERS, version: str = ""
         raise ConfigError(
             f"{folder} holds no modules that components could import",
             hint=f"helper modules that components share are in {HELPERS}/",
+        )
+    if compiled := [path for path in paths if path.endswith(".so")]:
+        raise ConfigError(
+            f"{compiled[0]} is compiled for one Python and platform, and the wheel is for all",
+            hint="release it as a package of its own, and lock that in the environments",
         )
     _check(sources, folder, modules, frozenset(paths))
     files = {path: sources.read(path) for path in paths}
