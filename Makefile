@@ -52,6 +52,10 @@ new-component: setup ## make a component with an example and tests, proven at on
 new-pipeline: setup ## make a pipeline that compiles at once: NAME=…
 	@$(EGGCRATE) new pipeline $(NAME) $(ARGS)
 
+.PHONY: package
+package: setup ## make a wheel of components/shared, the same bytes on every machine
+	@$(EGGCRATE) package $(ARGS)
+
 .PHONY: refresh
 refresh: setup ## move all pins to the newest allowed, and tell what that does: a weekly pull request
 	@$(EGGCRATE) outdated

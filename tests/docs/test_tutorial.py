@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.checkout import bare_copy, git
 from support.transcript import read_steps, run_step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,31 +16,9 @@ PAGE = ROOT / "docs" / "tutorial.md"
 _NUMBERED = 8
 
 
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    """A bare repository, as on a forge, that holds the files of this checkout."""
-    listed = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    work = tmp_path / "work"
-    for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, work / name
-        if source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
-            target.chmod(source.stat().st_mode)
-    bare = tmp_path / "origin.git"
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
-    git(work, "init", "-q", "-b", "main")
-    git(work, "add", "-A")
-    git(work, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-q", "-m", "start")
-    git(work, "push", "-q", str(bare), "main")
-    return bare
+    return bare_copy(ROOT, tmp_path)
 
 
 @pytest.mark.network

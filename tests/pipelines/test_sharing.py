@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ import pytest
 from eggcrate.build.bake import bake_into_store
 from eggcrate.errors import CompileError
 from eggcrate.files import sha256_file
+from eggcrate.packages.modules import modules_in
 from eggcrate.pipelines.code import code_of
+from eggcrate.pipelines.helper_wheel import make_helper_wheel
 from eggcrate.pipelines.launch import executor_input, resolved
 from eggcrate.pipelines.open_task import Choice, Share
 from eggcrate.pipelines.outputs import read_outputs
@@ -188,14 +191,24 @@ def test_on_a_volume(helped: Repo, image: tuple[Layout, str, Path]) -> None:
         shipped(helped, image, Share.VOLUME)
 
 
+@pytest.mark.parametrize("whole", [False, True])
 def test_in_a_package_of_the_environment(
-    helped: Repo, image: tuple[Layout, str, Path], tmp_path: Path
+    helped: Repo, image: tuple[Layout, str, Path], tmp_path: Path, *, whole: bool
 ) -> None:
-    """The component's own part of ``components`` is found beside the installed part."""
-    for path, text in {"components/__init__.py": "", **SHARED}.items():
-        (tmp_path / "site" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "site" / path).write_text(text)
-    shipment = shipped(helped, image, Share.PACKAGE, modules=frozenset({"components"}))
+    """The component's own part of ``components`` is found beside the installed part.
+
+    Whether that is the wheel that ``eggcrate package`` makes, or another one's, which holds the
+    package above too.
+    """
+    wheel = make_helper_wheel(Sources(helped.root))
+    with zipfile.ZipFile(io.BytesIO(wheel.content)) as archive:
+        archive.extractall(tmp_path / "site")
+        modules = modules_in(archive.namelist())
+    assert modules == {"components.shared"}
+    if whole:
+        (tmp_path / "site/components/__init__.py").touch()
+        modules = frozenset({"components"})
+    shipment = shipped(helped, image, Share.PACKAGE, modules=modules)
     assert not [path for path in shipment.bundle.files if "shared" in path]
     code, output, told = run(
         helped,
@@ -211,10 +224,9 @@ def test_in_a_package_that_is_installed(
     helped: Repo, image: tuple[Layout, str, Path], tmp_path: Path
 ) -> None:
     """A wheel that no lock holds is fetched when the task starts, and must be the one it was."""
-    wheel = tmp_path / "helpers-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for path, text in SHARED.items():
-            archive.writestr(path, text)
+    made = make_helper_wheel(Sources(helped.root), version="1.0")
+    wheel = tmp_path / made.filename
+    wheel.write_bytes(made.content)
     url = f"file:///eggcrate/inputs/{wheel.name}#sha256="
     mounted = (Mount(source=wheel, target=f"/eggcrate/inputs/{wheel.name}"),)
     good = shipped(helped, image, Share.PACKAGE, ways=Ways(wheel=url + sha256_file(wheel)))

@@ -68,7 +68,12 @@ def packages(*files: Path) -> tuple[Package, ...]:
 
 def real_packages(environment: str, *names: str) -> tuple[Package, ...]:
     """Packages as an environment of this repository locks them, without what they need."""
-    document = tomllib.loads((HERE / "environments" / environment / "poetry.lock").read_text())
+    return locked_packages(HERE / "environments" / environment / "poetry.lock", *names)
+
+
+def locked_packages(lock: Path, *names: str) -> tuple[Package, ...]:
+    """Packages as a lock has them, without what they need."""
+    document = tomllib.loads(lock.read_text())
     found = {
         item["name"]: Package(
             name=item["name"],

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-_FENCE = re.compile(r"^\s*```(\w*)")
+_FENCE = re.compile(r"^\s*```(.*)$")
 _NUMBER = re.compile(
     r"\b(?=[a-f]*\d)[0-9a-f]{7,64}\b|[+-]?\d+(\.\d+)*([a-z]\d+)?( ?[kMG]?B\b| ?(s|ms|min)\b)?"
 )
@@ -39,9 +39,9 @@ class Step:
 
 
 def read_steps(page: Path) -> list[Step]:
-    """All commands in the ``console`` blocks of a page.
+    """All commands in the ``console`` blocks of a page that say no more than that.
 
-    A line that begins with ``$`` is a command, one with ``>`` after it goes on with it; what
+    A block that needs something special says so (``console terminal``) and is not read. A line that begins with ``$`` is a command, one with ``>`` after it goes on with it; what
     follows is output.
     """
     steps: list[Step] = []
@@ -59,7 +59,7 @@ def _console_lines(page: Path) -> Iterator[tuple[int, str]]:
     language = ""
     for number, line in enumerate(page.read_text().splitlines(), start=1):
         if fence := _FENCE.match(line):
-            language = "" if language else fence[1] or "text"
+            language = "" if language else fence[1].strip() or "text"
         elif language == "console":
             yield number, line
 

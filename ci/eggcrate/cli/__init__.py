@@ -56,6 +56,7 @@ _VERBS = {
     "schedule": "have Vertex AI run a compiled pipeline again and again",
     "upload": "put a compiled pipeline into a bucket or a registry of pipelines",
     "compile": "compile pipelines into what KFP's backends run",
+    "package": "make a wheel of the helper modules that components share",
     "run": "run a pipeline here, on Vertex AI or on Kubeflow",
     "report": "write the catalogue of environments, components and pipelines",
     "registry": "make the repository of images, list it, clean it up by use",

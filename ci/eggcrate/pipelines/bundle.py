@@ -110,7 +110,7 @@ def make_bundle(
                 hint="rename it",
             )
     whole |= files
-    packed = deflate.zlib_compress(_archive(whole), _LEVEL)
+    packed = deflate.zlib_compress(archive(whole), _LEVEL)
     digest = hashlib.sha256(packed).hexdigest()
     return Bundle(files=whole, packed=bytes(packed), sha256=digest)
 
@@ -172,12 +172,13 @@ def unpack(command: Sequence[str]) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def _archive(files: Mapping[str, bytes]) -> bytes:
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """A zip of stored files, the same bytes on any machine: no compressor has a part in it."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as zipped:
         for path in sorted(files):
             info = zipfile.ZipInfo(path, _DATE)
             info.create_system = 3
             info.external_attr = 0o100644 << 16
-            archive.writestr(info, files[path])
+            zipped.writestr(info, files[path])
     return stream.getvalue()

@@ -1,0 +1,53 @@
+"""How-to pages: each command is run, in the order of its page, and does what the page shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.checkout import bare_copy
+from support.transcript import read_steps, run_step
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (
+    "how-to-add-a-package",
+    "how-to-make-a-new-environment",
+    "how-to-write-a-component",
+    "how-to-review-a-pull-request",
+)
+"""Those whose commands need no service; blocks that need a terminal, a merge in progress or the whole
+catalogue say so, and are run by tests of their own."""
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bare_copy(ROOT, tmp_path_factory.mktemp("origin"))
+
+
+@pytest.mark.network
+@pytest.mark.sandbox
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_true(name: str, origin: Path, tmp_path: Path) -> None:
+    """Every command of the page ends as it shows, with the output that it shows."""
+    clone = tmp_path / "eggcrate"
+    subprocess.run(["git", "clone", "-q", str(origin), str(clone)], check=True)
+    (clone / ".venv").symlink_to(Path(sys.prefix))  # set up, as the README says
+    environ = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "EGGCRATE_RUNTIME": "sandbox",
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "A Newcomer",
+        "GIT_CONFIG_KEY_1": "user.email",
+        "GIT_CONFIG_VALUE_1": "newcomer@example.com",
+    }
+    steps = read_steps(ROOT / "docs" / f"{name}.md")
+    assert steps
+    for step in steps:
+        run_step(step, clone, environ)
