@@ -41,8 +41,9 @@ class Step:
 def read_steps(page: Path) -> list[Step]:
     """All commands in the ``console`` blocks of a page that say no more than that.
 
-    A block that needs something special says so (``console terminal``) and is not read. A line that begins with ``$`` is a command, one with ``>`` after it goes on with it; what
-    follows is output.
+    A block that needs something special says so (``console terminal``) and is not read. A line
+    that begins with ``$`` is a command, one with ``>`` after it goes on with it; what follows is
+    output.
     """
     steps: list[Step] = []
     for number, line in _console_lines(page):
