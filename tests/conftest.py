@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import ipaddress
 import shutil
+import signal
 import socket
 import urllib.error
 import urllib.request
@@ -21,6 +22,10 @@ from support.services import docker_daemon, registry_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+
+# A shell that starts a program in the background has it ignore Ctrl-C, and all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 __all__ = ["docker_daemon", "registry_server"]
 _TOOLS = ("skopeo", "umoci")

@@ -19,8 +19,8 @@ PAGES = (
     "how-to-write-a-component",
     "how-to-review-a-pull-request",
 )
-"""Those whose commands need no service; blocks that need a terminal, a merge in progress or the whole
-catalogue say so, and are run by tests of their own."""
+"""Those whose commands need no service; blocks that need a terminal, a merge in progress or the
+whole catalogue say so, and are run by tests of their own."""
 
 
 @pytest.fixture(scope="module")

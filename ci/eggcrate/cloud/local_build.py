@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import threading
@@ -135,15 +136,19 @@ def _run_all(build: BuildFile, around: Surroundings, tell: Tell) -> list[StepRes
     end = time.monotonic() + build.timeout
     done: dict[int, StepResult] = {}
     running: dict[int, threading.Thread] = {}
-    finished: queue.Queue[StepResult] = queue.Queue()
+    finished: queue.Queue[StepResult | BaseException] = queue.Queue()
     cancelled = threading.Event()
 
     def start(step: Step) -> None:
         def work() -> None:
-            tell(f"Starting {step.label}")
-            result = run_step(step, around, lambda line: tell(f"{step.label}: {line}"), cancelled)
-            tell(f"Finished {step.label}" + (f": {result.error}" if result.error else ""))
-            finished.put(result)
+            try:
+                tell(f"Starting {step.label}")
+                log = functools.partial(_labelled, step.label, tell)
+                result = run_step(step, around, log, cancelled)
+                tell(f"Finished {step.label}" + (f": {result.error}" if result.error else ""))
+                finished.put(result)
+            except BaseException as error:  # handed on: who waits would wait for ever
+                finished.put(error)
 
         running[step.number] = threading.Thread(target=work, daemon=True)
         running[step.number].start()
@@ -157,6 +162,8 @@ def _run_all(build: BuildFile, around: Surroundings, tell: Tell) -> list[StepRes
                 result = finished.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 break
+            if isinstance(result, BaseException):
+                raise result
             done[result.step.number] = result
             if not result.allowed:
                 break
@@ -166,10 +173,16 @@ def _run_all(build: BuildFile, around: Surroundings, tell: Tell) -> list[StepRes
             thread.join()
     while not finished.empty():
         late = finished.get()
+        if isinstance(late, BaseException):
+            raise late
         done[late.step.number] = late
     return [
         done.get(step.number, StepResult(step=step, status=Status.QUEUED)) for step in build.steps
     ]
+
+
+def _labelled(label: str, tell: Tell, line: str) -> None:
+    tell(f"{label}: {line}")
 
 
 def _ready(step: Step, steps: Sequence[Step], done: Mapping[int, StepResult]) -> bool:
