@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import queue
 import threading
@@ -139,25 +138,11 @@ def _run_all(build: BuildFile, around: Surroundings, tell: Tell) -> list[StepRes
     finished: queue.Queue[StepResult | BaseException] = queue.Queue()
     cancelled = threading.Event()
 
-    def start(step: Step) -> None:
-        def work() -> None:
-            try:
-                tell(f"Starting {step.label}")
-                log = functools.partial(_labelled, step.label, tell)
-                result = run_step(step, around, log, cancelled)
-                tell(f"Finished {step.label}" + (f": {result.error}" if result.error else ""))
-                finished.put(result)
-            except BaseException as error:  # handed on: who waits would wait for ever
-                finished.put(error)
-
-        running[step.number] = threading.Thread(target=work, daemon=True)
-        running[step.number].start()
-
     try:
         while len(done) < len(build.steps):
             for step in build.steps:
                 if step.number not in running and _ready(step, build.steps, done):
-                    start(step)
+                    running[step.number] = _begun(step, around, tell, cancelled, finished)
             try:
                 result = finished.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
@@ -181,8 +166,27 @@ def _run_all(build: BuildFile, around: Surroundings, tell: Tell) -> list[StepRes
     ]
 
 
-def _labelled(label: str, tell: Tell, line: str) -> None:
-    tell(f"{label}: {line}")
+def _begun(
+    step: Step,
+    around: Surroundings,
+    tell: Tell,
+    cancelled: threading.Event,
+    finished: queue.Queue[StepResult | BaseException],
+) -> threading.Thread:
+    """A thread that carries out a step."""
+
+    def work() -> None:
+        try:
+            tell(f"Starting {step.label}")
+            result = run_step(step, around, lambda line: tell(f"{step.label}: {line}"), cancelled)
+            tell(f"Finished {step.label}" + (f": {result.error}" if result.error else ""))
+            finished.put(result)
+        except BaseException as error:  # handed on: who waits would wait for ever
+            finished.put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
 
 
 def _ready(step: Step, steps: Sequence[Step], done: Mapping[int, StepResult]) -> bool:
