@@ -132,6 +132,10 @@ def test_a_folder_of_records_and_zips(tmp_path: Path) -> None:
         ("README", b"nothing here"),
         ("a.json", json.dumps(about(LIBC, "L")).encode()),
     ],
+    ids=[
+        *("cut", "a list", "empty", "no text", "deep", "not a zip", "an empty record"),
+        *("a cut zip", "no record", "of another system"),
+    ],
 )
 def test_what_cannot_be_read_is_an_error(name: str, content: bytes, tmp_path: Path) -> None:
     """Also a database that knows nothing of an ecosystem that is asked about."""
