@@ -16,6 +16,11 @@ _THE_HOST = "host.docker.internal"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host, with or without a port, is where we run, or where our container runs."""
+    return is_loopback(host) or host.partition(":")[0] == _THE_HOST
+
+
 @dataclass(frozen=True, kw_only=True)
 class Address:
     """A registry and a prefix of image names in it."""
@@ -39,7 +44,7 @@ class Address:
         """
         scheme, _, rest = text.rpartition("://")
         host, _, path = rest.strip("/").partition("/")
-        local = is_loopback(host) or host.partition(":")[0] == _THE_HOST
+        local = is_this_machine(host)
         if scheme not in ("", "http", "https") or not _HOST.fullmatch(host) or not _named(host):
             raise ConfigError(
                 f"{text!r} is not a registry",

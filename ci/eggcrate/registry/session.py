@@ -17,6 +17,7 @@ import httpx2
 
 from eggcrate.errors import RegistryError, RegistryUnreachableError, TlsError
 from eggcrate.loopback import is_loopback
+from eggcrate.registry.address import is_this_machine
 from eggcrate.registry.answers import read_small
 from eggcrate.registry.authorisation import Authorisation
 from eggcrate.registry.credentials import find_credentials
@@ -239,7 +240,7 @@ class Session:
     def _only_tls(self, request: httpx2.Request) -> None:
         """Called before each request, those that a redirect leads to included."""
         url = request.url
-        if url.scheme == "http" and not is_loopback(url.host):
+        if url.scheme == "http" and not is_this_machine(url.host):
             raise TlsError(f"registry {self.address.host} sends us to {url}, which has no TLS")
 
     def _open(self, call: Call, expected: tuple[int, ...]) -> httpx2.Response:
