@@ -1,4 +1,4 @@
-"""Run the measurements of ci/bench: ``bench.py [imports] [install] [builds] [scale] [--write]``."""
+"""Run the measurements of ci/bench: ``bench.py [imports] [install] [builds] [scale] [catalogue] [--write]``."""
 
 from __future__ import annotations
 
