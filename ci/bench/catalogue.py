@@ -88,6 +88,7 @@ class Measured:
 def run(console: Console, scratch: Path, *, write: bool) -> None:
     """Build, measure, print; with ``write`` keep table and plot in docs/."""
     context = Context.open(ROOT, os.environ, console)
+    context.settings = replace(context.settings, store=scratch / "store")
     shop = workshop(context, locked=False)
     runtime = choose("sandbox", store=shop.store, cache=shop.cache, progress=console)
     chosen = [one for one in context.monorepo.environments.values() if not one.on_request]
@@ -109,7 +110,7 @@ def run(console: Console, scratch: Path, *, write: bool) -> None:
 
 
 def _measured(one: Environment, shop: Workshop, runtime: Runtime, scratch: Path) -> Measured:
-    digest, recipe_packages = _built(one, shop)
+    digest, packages = _built(one, shop)
     fresh = replace(shop, store=Layout(scratch / f"warm-{one.name}"), new_bytes={}, built_bases={})
     start = time.monotonic()
     _built(one, fresh)
@@ -126,7 +127,7 @@ def _measured(one: Environment, shop: Workshop, runtime: Runtime, scratch: Path)
         name=one.name,
         layers={layer.digest: layer.size for layer in manifest.layers},
         unpacked=_bytes_below(root_path(shop.cache, digest)),
-        packages=recipe_packages,
+        packages=packages,
         warm=warm,
         imported=result.seconds,
     )
