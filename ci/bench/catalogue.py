@@ -245,5 +245,5 @@ def plot(measured: Sequence[Measured], whole: Measured) -> str:
         shared = sum(size for digest, size in one.layers.items() if held[digest] > 1)
         own = one.size - shared
         rows.append(Bar(name=one.name, shared=shared, own=own, told=human_size(one.size)))
-    legend = ("layers that another environment has too", "layers of its own")
+    legend = ("layers another one has too", "layers of its own")
     return bars("Compressed size of each environment's image", legend, rows)
