@@ -108,7 +108,7 @@ docs: catalogue ## write what is generated in docs/ and README.md: commands, and
 	@.venv/bin/python -m eggcrate.cli.reference
 
 .PHONY: bench
-bench: setup ## measure builds beside Docker, many environments, imports; ARGS='builds', 'scale', 'imports'
+bench: setup ## measure builds beside Docker, many environments, imports; ARGS='builds', 'scale', 'catalogue', …
 	@.venv/bin/python scripts/bench.py $(ARGS)
 
 .PHONY: clean

@@ -1,4 +1,4 @@
-"""Run the measurements of ci/bench: ``bench.py [imports] [install] [builds] [scale] [--write]``."""
+"""Run the measurements of ci/bench: ``bench.py [PART] … [--write]``, all parts by default."""
 
 from __future__ import annotations
 
