@@ -75,7 +75,9 @@ def test_an_installed_package_adds_to_every_place(
     monkeypatch.syspath_prepend(str(installed))
     code, out, _ = call("doctor")
     assert code == 0
-    for group, name in zip(GROUPS, ("acme-names", "acme-environment", "acme-owners"), strict=True):
+    for group, name in zip(
+        GROUPS[:3], ("acme-names", "acme-environment", "acme-owners"), strict=True
+    ):
         [line] = [line for line in out.splitlines() if f" {name} " in line]
         assert line.split() == [group, name, "acme-eggcrate", "1.2.0", "works"]
     root = repository.root
