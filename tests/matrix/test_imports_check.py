@@ -282,6 +282,15 @@ def test_the_catalogue_has_no_such_import() -> None:
     known = {
         **{name: frozenset({name}) for name in ("numpy", "pandas", "catboost", "lightgbm")},
         **{name: frozenset({name}) for name in ("optuna", "pyarrow", "py3langid", "torch")},
+        **{name: frozenset({name}) for name in ("scipy", "fsspec", "gcsfs", "requests")},
+        "grpcio": frozenset({"grpc"}),
+        "google-auth": frozenset({"google.auth", "google.auth.credentials"}),
+        "google-api-core": frozenset({"google.api_core", "google.api_core.exceptions"}),
+        "google-cloud-aiplatform": frozenset({"google.cloud.aiplatform_v1"}),
+        "google-cloud-bigquery": frozenset({"google.cloud.bigquery"}),
+        "google-cloud-bigquery-storage": frozenset(
+            {"google.cloud.bigquery_storage", "google.cloud.bigquery_storage_v1"}
+        ),
         "scikit-learn": frozenset({"sklearn"}),
         "tensorflow-cpu": frozenset({"tensorflow"}),
         "vadersentiment": frozenset({"vaderSentiment.vaderSentiment"}),
