@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from eggcrate.runtimes.protocol import Limits, Result
 
 _TELL = "import sys; sys.exit(sys.argv[1])"
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b(: |$)")
+"""The end of a traceback."""
 _TOLD = 60_000
 """Characters that fit into an argument, whatever they are."""
 
@@ -43,8 +46,10 @@ def read(result: Result, task: Task) -> Outputs:
     if result.ending is not Ending.EXITED:
         raise EndedBadly(*judge(result))
     if result.exit_code != 0:
-        lines = result.output.strip().splitlines()
-        last = lines[-1].strip() if lines else "it wrote nothing"
+        lines = [line.strip() for line in result.output.strip().splitlines()]
+        # Its two outputs may come in another order than they were written in.
+        raised = [line for line in lines if _RAISED.match(line)]
+        last = [*lines[-1:], *raised[-1:]][-1] if lines else "it wrote nothing"
         raise EndedBadly(Outcome.FAILED, f"it ended with exit code {result.exit_code}: {last}")
     try:
         return task.outputs()

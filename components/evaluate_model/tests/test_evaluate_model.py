@@ -14,7 +14,7 @@ from components.evaluate_model.component import evaluate_model
 from components.shared import libraries, metrics, samples
 from components.shared.errors import DataError, ModelError
 from components.shared.frames import write_frame
-from components.shared.samples_trained import write_model
+from components.train_model.samples_trained import write_model
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from components.explain_model.component import explain_model
 from components.shared import samples
 from components.shared.errors import DataError, ModelError
 from components.shared.frames import write_frame
-from components.shared.samples_trained import write_model
 from components.train_model.component import train_model
+from components.train_model.samples_trained import write_model
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from components.prepare_data.component import prepare_data
 from components.shared import samples
 from components.shared.errors import DataError, ModelError
 from components.shared.frames import read_frame, write_frame
-from components.shared.samples_trained import write_model
 from components.shared.streams import Stream, open_stream, write_stream
 from components.train_model.component import train_model
+from components.train_model.samples_trained import write_model
 
 
 def dataset(folder: Path, name: str) -> Dataset:
