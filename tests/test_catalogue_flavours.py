@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.local_runs import run_pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 HOMES: dict[str, str] = runpy.run_path(str(ROOT / "components/shared/homes.py"))["HOMES"]
@@ -21,16 +20,7 @@ pytestmark = [pytest.mark.network, pytest.mark.sandbox]
 
 def run(*words: str) -> dict[str, dict[str, Any]]:
     """The tasks of a run in the sandbox, as its run.json tells them."""
-    argv = [sys.executable, "-m", "eggcrate", "--repo", str(ROOT), "run", *words]
-    done = subprocess.run(
-        [*argv, "--runtime", "sandbox", "--no-cache", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "ci")},
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = run_pipeline(ROOT, *words, "--runtime", "sandbox", "--no-cache")
     folder = ROOT / ".eggcrate" / "runs" / told["pipeline"] / told["run"]
     written = json.loads((folder / "run.json").read_text())
     return {task["id"]: task for task in written["tasks"]}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.checkout import bare_copy
+from support.local_runs import eggcrate, run_pipeline
 
 pytestmark = [pytest.mark.network, pytest.mark.sandbox]
 ROOT = Path(__file__).resolve().parent.parent
+VALUES = (
+    *("--set", "source=components/prepare_data/examples/iris/iris.csv"),
+    *("--set", "target=species", "--runtime", "sandbox"),
+)
 WAYS = ("inject", "config-map", "volume", "image")
 PIPELINE = """
 from components.prepare_data.component import prepare_data
@@ -29,18 +31,6 @@ def shares(source: str, target: str):
 """
 
 
-def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    source = "components/prepare_data/examples/iris/iris.csv"
-    values = ("--set", f"source={source}", "--set", "target=species", "--runtime", "sandbox")
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "eggcrate", "run", "shares", *values, "--json", *arguments],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_code_arrives_by_every_way(tmp_path: Path) -> None:
     """One component, its helpers in the command, a config map, a volume and an image: one result.
 
@@ -52,9 +42,7 @@ def test_code_arrives_by_every_way(tmp_path: Path) -> None:
     (root / "pipelines" / "shares" / "pipeline.py").write_text(PIPELINE.format(ways=WAYS))
     with (root / "pyproject.toml").open("a") as file:
         file.write('\n[tool.eggcrate]\nvolume = "helpers"\n')
-    done = run(root, "--volume", f"helpers={root}")
-    assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
+    told = run_pipeline(root, "shares", *VALUES, "--volume", f"helpers={root}")
     tasks = [task for task in told["tasks"] if task["kind"] == "container"]
     assert [task["state"] for task in tasks] == ["succeeded"] * len(WAYS)
     folder = root / ".eggcrate" / "runs" / "shares" / told["run"]
@@ -63,6 +51,6 @@ def test_code_arrives_by_every_way(tmp_path: Path) -> None:
         for task in tasks
     }
     assert len(written) == 1
-    refused = run(root)
+    refused = eggcrate(root, "run", "shares", *VALUES)
     assert refused.returncode == 1
     assert "mounts helpers, and no folder is given for it" in refused.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from eggcrate.pipelines.local.content import tree_digest
 from eggcrate.registry.layout import Layout
 from eggcrate.runtimes import docker
 from support.checkout import bare_copy
+from support.local_runs import eggcrate, run_pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "components/prepare_data/examples/iris/iris.csv"
@@ -53,21 +53,8 @@ ARTIFACTS = ("prepare-data/train_data", "prepare-data/test_data", f"{BRANCH}/tra
 pytestmark = [pytest.mark.network, pytest.mark.sandbox, pytest.mark.docker]
 
 
-def eggcrate(*words: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "eggcrate", "--repo", str(root), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "ci")},
-    )
-
-
 def run(*words: str, code: int = 0, root: Path = ROOT) -> dict[str, Any]:
-    done = eggcrate("run", *words, "--json", root=root)
-    assert done.returncode == code, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return run_pipeline(root, *words, code=code)
 
 
 def tasks(told: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +136,7 @@ def test_the_same_under_kfp(docker_daemon: str, tmp_path: Path) -> None:
 
 def witnessed(repository: Path, folder: Path, parameters: dict[str, Any]) -> Path:
     """Run the same compiled pipeline under KFP's own runner; where it wrote."""
-    done = eggcrate("compile", "straight", "--local", root=repository)
+    done = eggcrate(repository, "compile", "straight", "--local")
     assert done.returncode == 0, done.stderr
     text = (repository / "build" / "pipelines" / "straight.yaml").read_text()
     store = Layout(repository / ".eggcrate" / "store")

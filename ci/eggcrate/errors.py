@@ -38,6 +38,11 @@ class EggcrateError(Exception):
             parts.append(f"  next: {self.hint}")
         return "\n".join(parts)
 
+    @property
+    def sentence(self) -> str:
+        """What happened, and why, in one line of a report."""
+        return self.what + (f": {self.why}" if self.why else "")
+
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process."""
         return (_rebuild, (type(self), self.what, self.why, self.hint))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eggcrate import cli
 from support.planning import commit, git, package
 
 if TYPE_CHECKING:
@@ -22,15 +21,8 @@ LEFT_OUT = "left out, built on request only: cuda"
 
 
 @pytest.fixture
-def call(
-    *,
-    alone: None,
-    repository: Repository,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
+def call(call: Call, repository: Repository) -> Call:
     """The command line in this process, in a repository with an environment on request."""
-    monkeypatch.setenv("EGGCRATE_CACHE", str(repository.cache))
     repository.environment("cuda", (package("pandas", "2.2"), package("six")), settings=SETTINGS)
     for name, default in (("load", ""), ("train", "cuda")):
         folder = repository.root / "components" / name
@@ -42,13 +34,7 @@ def call(
             f'[tool.eggcrate]\nenvironment = "{default}"\n'
         )
     commit(repository.root, "one on request")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(["--repo", str(repository.root), *arguments])
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+    return call
 
 
 def names(out: str) -> list[str]:

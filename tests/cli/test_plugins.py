@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eggcrate import cli
 from eggcrate.plugins import GENERATORS, GROUPS, plugins
 from eggcrate.repo.environments import read_environment
 from support.planning import commit, package
@@ -44,28 +43,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "pip", "install", *arguments, str(site), str(source)], check=True
     )
     return site
-
-
-@pytest.fixture
-def call(
-    *,
-    alone: None,
-    repository: Repository,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    """The command line in this process, without a registry and without CI."""
-    monkeypatch.setenv("EGGCRATE_CACHE", str(repository.cache))
-    for name in ("GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "_BASE_BRANCH"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(["--repo", str(repository.root), *arguments])
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return code, told.out, told.err
-
-    return run
 
 
 def test_an_installed_package_adds_to_every_place(

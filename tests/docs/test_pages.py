@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.checkout import bare_copy
+from support.checkout import bare_copy, newcomer
 from support.transcript import read_steps, run_step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,16 +37,8 @@ def test_a_page_is_true(name: str, origin: Path, tmp_path: Path) -> None:
     clone = tmp_path / "eggcrate"
     subprocess.run(["git", "clone", "-q", str(origin), str(clone)], check=True)
     (clone / ".venv").symlink_to(Path(sys.prefix))  # set up, as the README says
-    environ = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "EGGCRATE_RUNTIME": "sandbox",
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": "user.name",
-        "GIT_CONFIG_VALUE_0": "A Newcomer",
-        "GIT_CONFIG_KEY_1": "user.email",
-        "GIT_CONFIG_VALUE_1": "newcomer@example.com",
-    }
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = newcomer(PATH=path, EGGCRATE_RUNTIME="sandbox")
     steps = read_steps(ROOT / "docs" / f"{name}.md")
     assert steps
     for step in steps:

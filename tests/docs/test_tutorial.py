@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-from support.checkout import bare_copy, git
+from support.checkout import bare_copy, git, newcomer
 from support.transcript import read_steps, run_step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,15 +29,7 @@ def test_the_tutorial_is_true(origin: Path, tmp_path: Path) -> None:
     A package added, its impact, a component broken, named and mended, a new environment, a green
     matrix; and the pull request merges.
     """
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
-        "REPOSITORY": str(origin),
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": "user.name",
-        "GIT_CONFIG_VALUE_0": "A Newcomer",
-        "GIT_CONFIG_KEY_1": "user.email",
-        "GIT_CONFIG_VALUE_1": "newcomer@example.com",
-    }
+    environ = newcomer(REPOSITORY=str(origin))
     steps = read_steps(PAGE)
     clone = tmp_path / "eggcrate"
     for step in steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -39,3 +40,17 @@ def bare_copy(root: Path, folder: Path) -> Path:
     git(work, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-q", "-m", "start")
     git(work, "push", "-q", str(bare), "main")
     return bare
+
+
+def newcomer(**more: str) -> dict[str, str]:
+    """The environment of somebody whom git knows by name, and of no test."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    return {
+        **kept,
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "A Newcomer",
+        "GIT_CONFIG_KEY_1": "user.email",
+        "GIT_CONFIG_VALUE_1": "newcomer@example.com",
+        **more,
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from eggcrate.matrix.cells import Outcome
 from eggcrate.matrix.judge import judge
 from eggcrate.matrix.proofs import Program
 from eggcrate.pipelines.bundle import PYTHON
-from eggcrate.pipelines.run import InputArtifact
+from eggcrate.pipelines.run import InputArtifact, exit_reason
 from eggcrate.runtimes.protocol import Command, Ending
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from eggcrate.runtimes.protocol import Limits, Result
 
 _TELL = "import sys; sys.exit(sys.argv[1])"
-_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b(: |$)")
-"""The end of a traceback."""
 _TOLD = 60_000
 """Characters that fit into an argument, whatever they are."""
 
@@ -46,16 +43,11 @@ def read(result: Result, task: Task) -> Outputs:
     if result.ending is not Ending.EXITED:
         raise EndedBadly(*judge(result))
     if result.exit_code != 0:
-        lines = [line.strip() for line in result.output.strip().splitlines()]
-        # Its two outputs may come in another order than they were written in.
-        raised = [line for line in lines if _RAISED.match(line)]
-        last = [*lines[-1:], *raised[-1:]][-1] if lines else "it wrote nothing"
-        raise EndedBadly(Outcome.FAILED, f"it ended with exit code {result.exit_code}: {last}")
+        raise EndedBadly(Outcome.FAILED, exit_reason(result))
     try:
         return task.outputs()
     except TaskOutputError as error:
-        reason = error.what + (f": {error.why}" if error.why else "")
-        raise EndedBadly(Outcome.FAILED, reason) from error
+        raise EndedBadly(Outcome.FAILED, error.sentence) from error
 
 
 def taken(outputs: Outputs, origin: Upstream, example: Example) -> InputArtifact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
     from eggcrate.pipelines.compile import Compiled
     from eggcrate.pipelines.outputs import Outputs
-    from eggcrate.runtimes.protocol import Limits
+    from eggcrate.runtimes.protocol import Limits, Result
 
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b(: |$)")
+"""The end of a traceback."""
 INPUTS = "/eggcrate/inputs"
 OUTPUTS = "/eggcrate/outputs"
 """Where a task finds and writes artifacts, as it would below ``/gcs`` or ``/minio``: the only
@@ -49,6 +52,18 @@ class Task:
             TaskOutputError: something that it promises is missing or not valid.
         """
         return read_outputs(self.compiled.definition, self.folder, OUTPUTS)
+
+
+def exit_reason(result: Result) -> str:
+    """Why a task that ended by itself, and not with 0, says that it did.
+
+    Its two outputs may come in another order than they were written in: an error is told, whatever
+    came last.
+    """
+    lines = [line.strip() for line in result.output.strip().splitlines()]
+    raised = [line for line in lines if _RAISED.match(line)]
+    last = [*lines[-1:], *raised[-1:]][-1] if lines else "it wrote nothing"
+    return f"it ended with exit code {result.exit_code}: {last}"
 
 
 def make_task(

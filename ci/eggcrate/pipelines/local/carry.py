@@ -21,7 +21,7 @@ from eggcrate.pipelines.local.record import Artifact, TaskState, Values
 from eggcrate.pipelines.local.settings import Wanted, backoff, wanted
 from eggcrate.pipelines.local.values import as_text
 from eggcrate.pipelines.outputs import read_outputs
-from eggcrate.pipelines.run import INPUTS, OUTPUTS
+from eggcrate.pipelines.run import INPUTS, OUTPUTS, exit_reason
 from eggcrate.runtimes.protocol import Command, Ending, Limits, Mount
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ class Carrier:
                 return self._import(task)
             return self._contain(task)
         except TaskOutputError as error:
-            return Finished(state=TaskState.FAILED, reason=_sentence(error))
+            return Finished(state=TaskState.FAILED, reason=error.sentence)
         except EggcrateError as error:
-            return Finished(state=TaskState.FAILED, reason=_sentence(error), attempts=0)
+            return Finished(state=TaskState.FAILED, reason=error.sentence, attempts=0)
         except OSError as error:
             return Finished(state=TaskState.FAILED, reason=str(error), attempts=0)
 
@@ -180,16 +180,13 @@ class Carrier:
             state = _ENDINGS.get(result.ending, TaskState.FAILED)
             return Finished(state=state, reason=result.reason, attempts=attempt)
         if result.exit_code != 0:
-            lines = result.output.strip().splitlines()
-            last = lines[-1].strip() if lines else "it wrote nothing"
-            reason = f"it ended with exit code {result.exit_code}: {last}"
-            return Finished(state=TaskState.FAILED, reason=reason, attempts=attempt)
+            return Finished(state=TaskState.FAILED, reason=exit_reason(result), attempts=attempt)
         try:
             if not written and not (folder / OUTPUT_FILE).exists():
                 _tell_plainly(task, folder)
             outputs = read_outputs(task.definition, folder, OUTPUTS)
         except TaskOutputError as error:
-            return Finished(state=TaskState.FAILED, reason=_sentence(error), attempts=attempt)
+            return Finished(state=TaskState.FAILED, reason=error.sentence, attempts=attempt)
         return Finished(
             state=TaskState.SUCCEEDED, outputs=self._values(task, outputs), attempts=attempt
         )
@@ -309,7 +306,3 @@ def _meta(value: Any, parameters: Mapping[str, Any]) -> Any:
 
 def _kind(told: Mapping[str, Any]) -> str:
     return str(told.get("schemaTitle") or "system.Artifact")
-
-
-def _sentence(error: EggcrateError) -> str:
-    return error.what + (f": {error.why}" if error.why else "")
