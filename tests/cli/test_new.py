@@ -166,7 +166,11 @@ def test_a_dry_run_leaves_nothing(here: World) -> None:
         (("x", "--base", "python-3.13", "--python", "3.11"), 2, ("does not have Python 3.11",)),
         (("x", "--set", "alpha<2"), 2, ("--from ENV",)),
         (("x", "--from", "oen", "--set", "alpha"), 2, ("no environment 'oen'", "mean one?")),
-        (("x", "--from", "one", "--set", "alpha"), 2, ("asks for alpha<2 already",)),
+        (
+            ("x", "--from", "one", "--set", "alpha"),
+            2,
+            ("asks for alpha<2 already", "--set 'alpha~=2.1.0'"),
+        ),
         (("x", "--from", "one", "--set", "alpha~~2"), 2, ("is not a package",)),
         (("x", "--from", "one", "--set", "alhpa<2"), 1, ("no package 'alhpa'",)),
         (("x", "--from", "one", "--set", "beta<1"), 1, ("there is no beta <1", "--set beta")),

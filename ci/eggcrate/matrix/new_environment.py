@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from eggcrate.build.proposal import known_names, propose_new, settled, target_of
 from eggcrate.build.resolve import pick_base
@@ -149,6 +150,13 @@ def found_environment(founded: Founded) -> None:
     make_folder(founded.copied, proposal.environment.path, contents)
 
 
+def _next_minor(asked: str) -> str:
+    """The minor version after the highest that a requirement names."""
+    named = [one.version.removesuffix(".*") for one in read_requirement(asked).specifier]
+    most = max(map(Version, named), default=Version("1.1"))
+    return f"{most.major}.{most.minor + 1}.0"
+
+
 def _check_differs(wanted: NewEnvironment, before: str, after: str) -> None:
     """Refuse a next version that asks for what the one before asks for."""
     old, new = listed(before), listed(after)
@@ -158,7 +166,7 @@ def _check_differs(wanted: NewEnvironment, before: str, after: str) -> None:
             raise UsageError(
                 f"{wanted.source} asks for {'; '.join(old[name])} already",
                 why=f"--set '{typed}' changes nothing",
-                hint=f"name another version, such as --set '{name}~=1.2.0'",
+                hint=f"name another version, such as --set '{name}~={_next_minor(old[name][0])}'",
             )
 
 
