@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from eggcrate.errors import EggcrateError
@@ -143,6 +143,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path, text: str) -> None:
     st.dictionaries(st.sampled_from(["state", "tasks", "outputs", "seconds", "started"]), JSON),
     st.lists(st.dictionaries(st.sampled_from(list(task("x"))), JSON), max_size=3),
 )
+@example(more={}, tasks=[{"id": ""}, {"id": "a", "parent": "", "needs": [""]}])
 def test_any_document_has_a_page(tmp_path: Path, more: Any, tasks: Any) -> None:
     """Whatever is of another kind than the schema says is left out."""
     told = document(*[{"id": str(at), **one} for at, one in enumerate(tasks)]) | more

@@ -43,8 +43,9 @@ def bare_copy(root: Path, folder: Path) -> Path:
 
 
 def newcomer(**more: str) -> dict[str, str]:
-    """The environment of somebody whom git knows by name, and of no test."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    """The environment of somebody whom git knows by name, and of no test nor of its make."""
+    ours = ("PYTEST", "MAKE", "MFLAGS", "ARGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **kept,
         "GIT_CONFIG_COUNT": "2",

@@ -82,9 +82,10 @@ def draw(nodes: Sequence[Node], *, across: bool) -> Drawing:
 
     Args:
         nodes: tasks; a parent or a need that is not among them does not count, nor does one that
-            would close a circle.
+            would close a circle; a task without a name cannot be drawn.
         across: from left to right; otherwise from top to bottom.
     """
+    nodes = [node for node in nodes if node.id]  # the name of the whole is the empty one
     parents = _parents(nodes)
     inside: dict[str, list[str]] = defaultdict(list)
     for node in nodes:
