@@ -52,6 +52,7 @@ def test_commands_and_output_are_read_with_their_lines(tmp_path: Path) -> None:
         (["x  -----  --"], ["x  --------  --"]),
         (["first", "…", "last"], ["first", "middle", "last"]),
         (["it needs …"], ["it needs pandas"]),
+        (["predict  passed 2.1 s"], ["predict  reused"]),
         (["commit abcdef0 ok"], ["commit 0123456789abcdef ok"]),
     ],
 )
@@ -64,6 +65,7 @@ def test_numbers_and_widths_may_be_others(shown: list[str], actual: list[str]) -
     ("shown", "actual", "missing"),
     [
         (["fits"], ["moves"], "fits"),
+        (["predict  passed 2.1 s"], ["predict  FAILED"], "predict  passed 2.1 s"),
         (["a", "b"], ["b", "a"], "b"),
         (["pandas 1"], ["polars 1"], "pandas 1"),
         (["a", "a"], ["a"], "a"),
