@@ -96,7 +96,8 @@ def first_missing(shown: Sequence[str], actual: Sequence[str]) -> str | None:
     """The first line of a page that the output lacks; they must come in the same order.
 
     Numbers, versions, sizes, times and hashes may be others, and so may the width of columns: they
-    change with what the index has. A cell may have passed before. A line ``…``, or the rest of a line after ``…``, is left out.
+    change with what the index has. A cell may have passed before. A line ``…``, or
+    the rest of a line after ``…``, is left out.
     """
     rest = iter([_shape(line) for line in actual])
     for line in shown:
