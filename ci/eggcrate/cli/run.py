@@ -145,7 +145,7 @@ def _compiled(
     from eggcrate.cli.compile import compile_named  # noqa: PLC0415 - slow, for this verb alone
     from eggcrate.pipelines.sharing import files_of  # noqa: PLC0415 - as above
 
-    arguments.target = "any"
+    arguments.target = "here"
     [result] = compile_named([asked.name], arguments, context, None)
     for warning in result.warnings:
         context.progress.warn(warning)

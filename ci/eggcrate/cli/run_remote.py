@@ -10,6 +10,7 @@ from eggcrate.pipelines.compiled_file import read_compiled
 from eggcrate.pipelines.submit import kubeflow, vertex
 from eggcrate.pipelines.submit.follow import EVERY, follow
 from eggcrate.pipelines.submit.options import KubeflowOptions, VertexOptions
+from eggcrate.pipelines.weight import check_weight
 from eggcrate.report import remote as report
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def run_remote(
         said["host"] = arguments.kubeflow
         there = (kubeflow_options or KubeflowOptions()).overridden(said)
         submission = kubeflow.decide(compiled, parameters, there, run=arguments.run_name)
+        if warning := check_weight(compiled):
+            context.progress.warn(warning)
         if arguments.dry_run:
             return _show(arguments, context, submission)
         context.progress.status("loading Kubeflow's client")
