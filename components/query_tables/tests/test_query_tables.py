@@ -16,6 +16,7 @@ from pyarrow import parquet
 from components.query_tables.component import Queried, query_tables
 from components.shared.errors import DataError
 from components.shared.frames import read_frame, write_frame
+from components.shared.streams import open_stream
 
 FRAME = pd.DataFrame(
     {
@@ -64,6 +65,15 @@ def test_every_format_is_read_alike(tmp_path: Path, form: str) -> None:
         {"shop": "north", "amount": 1.5, "items": 1},
         {"shop": None, "amount": 3.0, "items": 3},
     ]
+
+
+def test_parquet_is_read_in_pieces_too(tmp_path: Path) -> None:
+    """As steps read it that need no DuckDB: a column keeps its type, with and without gaps."""
+    frame = pd.DataFrame({"count": pd.array([1, None] * 75, dtype="Int64"), "name": ["x"] * 150})
+    stream = open_stream(written(tmp_path / "data", "parquet", frame).path, rows=40)
+    pieces = list(stream.pieces())
+    assert [len(piece) for piece in pieces] == [40, 40, 40, 30]
+    assert (stream.types["count"], pieces[0]["count"].dtype) == ("integer", "Int64")
 
 
 def test_types_survive(tmp_path: Path) -> None:
