@@ -11,6 +11,7 @@ module "plan" {
   project      = var.project
   region       = var.region
   repository   = var.repository
+  remote       = var.remote
   branch       = var.branch
   builder      = var.builder
   own_machines = var.own_machines

@@ -15,6 +15,13 @@ resource "google_cloudbuildv2_repository" "this" {
   parent_connection = var.connection
   remote_uri        = var.remote
 
+  lifecycle {
+    precondition {
+      condition     = var.remote != ""
+      error_message = "With a connection, say what to clone through it: eggcrate new cloud --remote https://….git"
+    }
+  }
+
   depends_on = [google_project_service.all]
 }
 

@@ -6,6 +6,12 @@ locals {
     var.builder == "" ? {} : { _BUILDER = var.builder },
   )
 
+  proposing = merge(local.place, {
+    _SERVICE_ACCOUNT = local.emails.refresh
+    _BASE_BRANCH     = var.branch
+    _REMOTE          = var.remote
+  })
+
   triggers = {
     pull-request = {
       event         = "pull-request"
@@ -38,7 +44,7 @@ locals {
       cron          = var.nightly
       ignored_files = []
       alert         = true
-      substitutions = merge(local.place, { _SERVICE_ACCOUNT = local.emails.refresh, _BASE_BRANCH = var.branch })
+      substitutions = local.proposing
     }
     refresh-locks = {
       event         = "schedule"
@@ -47,7 +53,7 @@ locals {
       cron          = var.weekly
       ignored_files = []
       alert         = true
-      substitutions = merge(local.place, { _SERVICE_ACCOUNT = local.emails.refresh, _BASE_BRANCH = var.branch })
+      substitutions = local.proposing
     }
   }
 

@@ -28,6 +28,17 @@ variable "repository" {
   }
 }
 
+variable "remote" {
+  description = "Address that this repository is cloned from: https://….git; empty: not known yet"
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.remote == "" || can(regex("^https://[^/]+/.+[.]git$", var.remote))
+    error_message = "Cloud Build takes an address like https://github.com/acme/ml.git."
+  }
+}
+
 variable "branch" {
   description = "The main branch"
   type        = string

@@ -216,7 +216,8 @@ run "names_that_google_refuses" {
     project    = "Acme"
     region     = "Europe"
     repository = "-x"
+    remote     = "git@github.com:acme/ml.git"
   }
 
-  expect_failures = [var.project, var.region, var.repository]
+  expect_failures = [var.project, var.region, var.repository, var.remote]
 }
