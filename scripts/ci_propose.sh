@@ -5,6 +5,7 @@
 # from), BASE_BRANCH what it is proposed for. The branch eggcrate/NAME is this script's own: it is
 # replaced each time, unless somebody else committed to it.
 set -euo pipefail
+export GIT_TERMINAL_PROMPT=0
 cd "$(dirname "$0")/.."
 branch=eggcrate/$1 title=$2 base=${BASE_BRANCH:-main} author=eggcrate@localhost
 remote=${REMOTE:-$(git remote get-url origin)}
