@@ -54,7 +54,6 @@ def decided(
     terraform: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., dict[str, Any]]:
     """Outputs of the module for some variables."""
-
     known: dict[str, dict[str, Any]] = {}
 
     def outputs(**variables: object) -> dict[str, Any]:

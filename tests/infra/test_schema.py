@@ -1,11 +1,10 @@
-"""`infra/` says nothing that the Google provider would refuse, and refers to nothing that is not
-there."""
+"""`infra/` says nothing that the Google provider would refuse, and refers to what is there."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +12,9 @@ from eggcrate.cli.context import Context
 from support.google_schema import SCHEMA, fetch_bindings, read_bindings
 from support.repository import HERE
 from support.terraform import reference_problems, resources, schema_problems
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INFRA = HERE / "infra"
 KNOWN = json.loads(SCHEMA.read_text())

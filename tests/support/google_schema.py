@@ -2,9 +2,9 @@
 
 The provider itself is in no package index. The bindings of CDK for Terraform are, and are made
 from its schema: a class for each resource and each block, whose arguments' types and documentation
-say all that a check needs. `tests/data/infra/google.json` holds what was read from them, so that the
-check needs no network; a test reads the wheel again. To write the file anew, for another version or
-more resources:
+say all that a check needs. `tests/data/infra/google.json` holds what was read from them, so that
+the check needs no network; a test reads the wheel again. To write the file anew, for another
+version or more resources:
 
     PYTHONPATH=ci:tests .venv/bin/python -m support.google_schema
 """

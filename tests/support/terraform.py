@@ -82,22 +82,28 @@ def _judge(
         if top and (key in _META or (key in _META_BLOCKS and inner is not None)):
             continue
         given.add(key)
-        if inner is not None and key in blocks:
-            yield from _judge(inner, blocks[key], f"{where}.{key}")
-        elif inner is not None:
-            yield f"{where}: {key} is {'an attribute, not' if key in attributes else 'no'} block"
+        if inner is None:
+            yield from (f"{where}: {told}" for told in _judge_attribute(key, value, schema))
         elif key in blocks:
-            yield f"{where}: {key} is a block, not an attribute"
-        elif key not in attributes:
-            near = difflib.get_close_matches(key, [*attributes, *blocks], n=1)
-            yield f"{where}: unknown argument {key}" + (f" ({near[0]}?)" if near else "")
-        elif literal := _LITERAL.fullmatch(str(value)):
-            values = attributes[key].get("values")
-            if values and literal[1] not in values:
-                yield f"{where}: {key} is {literal[1]}, not one of {', '.join(values)}"
+            yield from _judge(inner, blocks[key], f"{where}.{key}")
+        else:
+            yield f"{where}: {key} is {'an attribute, not' if key in attributes else 'no'} block"
     for key, told in {**attributes, **blocks}.items():
         if told["required"] and key not in given:
             yield f"{where}: {key} is missing"
+
+
+def _judge_attribute(key: str, value: object, schema: Mapping[str, Any]) -> Iterator[str]:
+    attributes, blocks = schema["attributes"], schema["blocks"]
+    if key in blocks:
+        yield f"{key} is a block, not an attribute"
+    elif key not in attributes:
+        near = difflib.get_close_matches(key, [*attributes, *blocks], n=1)
+        yield f"unknown argument {key}" + (f" ({near[0]}?)" if near else "")
+    elif literal := _LITERAL.fullmatch(str(value)):
+        values = attributes[key].get("values")
+        if values and literal[1] not in values:
+            yield f"{key} is {literal[1]}, not one of {', '.join(values)}"
 
 
 def _members(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any] | None, object]]:
