@@ -21,13 +21,17 @@ locals {
 
     { account = "build", on = "repository/pipelines", role = "roles/artifactregistry.writer", when = local.always, why = "compiled pipelines" },
 
-    { account = "build", on = "bucket/staging", role = local.child_builds ? "roles/storage.objectUser" : "roles/storage.objectViewer", when = local.always, why = "sources of builds by hand, and of child builds" },
+    { account = "build", on = "bucket/staging", role = "roles/storage.objectViewer", when = local.always, why = "sources of builds by hand, and of their child builds" },
     { account = "run", on = "bucket/runs", role = "roles/storage.objectUser", when = var.vertex, why = "artifacts of runs (pipeline-root)" },
 
     { account = "refresh", on = "secret/forge", role = "roles/secretmanager.secretAccessor", when = local.always, why = "the token that pushes a branch and opens its pull request" },
 
     { account = "build", on = "project", role = "roles/cloudbuild.builds.editor", when = local.child_builds, why = "child builds: there is no grant on less than the project" },
+    { account = "build", on = "project", role = "roles/logging.viewer", when = local.child_builds, why = "the logs of its children, for one report" },
     { account = "build", on = "account/build", role = "roles/iam.serviceAccountUser", when = local.child_builds, why = "child builds run as their parent does" },
+    { account = "check", on = "project", role = "roles/cloudbuild.builds.editor", when = local.child_builds, why = "child builds of pull requests" },
+    { account = "check", on = "project", role = "roles/logging.viewer", when = local.child_builds, why = "the same" },
+    { account = "check", on = "account/check", role = "roles/iam.serviceAccountUser", when = local.child_builds, why = "a pull request's children run as it does, and as nobody else" },
 
     { account = "build", on = "project", role = "roles/aiplatform.user", when = var.vertex, why = "runs and schedules on Vertex AI" },
     { account = "build", on = "account/run", role = "roles/iam.serviceAccountUser", when = var.vertex, why = "runs have this account" },

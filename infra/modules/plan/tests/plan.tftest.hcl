@@ -108,10 +108,8 @@ run "child_builds_need_more" {
   }
 
   assert {
-    condition = toset([for one in output.grants : one.role if one.account == "build" && contains(["account", "bucket"], one.kind)]) == toset([
-      "roles/iam.serviceAccountUser", "roles/storage.objectUser",
-    ])
-    error_message = "A child runs as its parent does, and reads what that left for it."
+    condition     = alltrue([for one in output.grants : one.target == one.account if one.kind == "account"])
+    error_message = "A child runs as its parent does, and as nobody else."
   }
 }
 
@@ -134,6 +132,11 @@ run "vertex" {
   assert {
     condition     = contains(output.services, "aiplatform.googleapis.com")
     error_message = "Runs need the API."
+  }
+
+  assert {
+    condition     = [for one in output.grants : one.account if one.target == "run"] == ["build"]
+    error_message = "Only the main branch starts runs."
   }
 
   assert {
