@@ -1,6 +1,6 @@
 locals {
   channels = concat(
-    [for one in google_monitoring_notification_channel.email : one.id],
+    [for address in var.notify : google_monitoring_notification_channel.email[address].id],
     var.notification_channels,
   )
 

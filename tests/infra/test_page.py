@@ -29,8 +29,8 @@ def commands(text: str) -> list[str]:
     for fence in _FENCE.findall(text):
         for line in fence.replace("\\\n", " ").splitlines():
             plain = _VALUE.sub("x1", line.split("  #")[0].strip())
-            for command in _COMMAND.findall(plain):
-                found.append(shlex.join(shlex.split(command.removesuffix("}"))))
+            words = [shlex.split(one.removesuffix("}")) for one in _COMMAND.findall(plain)]
+            found += [shlex.join(one) for one in words]
     return found
 
 
@@ -67,10 +67,8 @@ def test_gcloud_takes_every_command(tmp_path: Path) -> None:
     """No command, flag or value is misspelt; one that is, is found."""
     found = commands(PAGE.read_text())
     assert len(found) > 12
-    assert _refused([*found, "gcloud builds triggers list --regio=x"], tmp_path) == [
-        "gcloud builds triggers list --regio=x: "
-        "unrecognized arguments: --regio=x (did you mean '--region'?) "
-    ]
+    told = _refused([*found, "gcloud builds triggers list --regio=x"], tmp_path)
+    assert [one.partition(": ")[0] for one in told] == ["gcloud builds triggers list --regio=x"]
 
 
 def test_commands_are_found() -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _META = frozenset({"count", "for_each", "provider", "depends_on"})
 _META_BLOCKS = frozenset({"lifecycle"})
-_MARKS = frozenset({"__is_block__", "__comments__", "__inline_comments__"})
+MARKS = frozenset({"__is_block__", "__comments__", "__inline_comments__"})
 _RESOURCE = re.compile(
     r"\b(google_\w+)\.(\w+)((?:\[(?:[^\[\]]|\[[^\]]*\])*\])?)(?:\.([A-Za-z_]\w*))?"
 )
@@ -53,11 +53,11 @@ def _read(text: str) -> dict[str, Any]:
 def resources(folder: Path) -> list[Resource]:
     """Every resource of a module."""
     return [
-        Resource(file=file, kind=_plain(kind), name=_plain(name), body=body)
+        Resource(file=file, kind=plain(kind), name=plain(name), body=body)
         for file, document in parsed(folder).items()
         for item in document.get("resource", ())
         for kind, named in item.items()
-        if kind not in _MARKS
+        if kind not in MARKS
         for name, body in named.items()
     ]
 
@@ -78,7 +78,7 @@ def _judge(
 ) -> Iterator[str]:
     attributes, blocks = schema["attributes"], schema["blocks"]
     given: set[str] = set()
-    for key, inner, value in _members(body):
+    for key, inner, value in members(body):
         if top and (key in _META or (key in _META_BLOCKS and inner is not None)):
             continue
         given.add(key)
@@ -106,17 +106,17 @@ def _judge_attribute(key: str, value: object, schema: Mapping[str, Any]) -> Iter
             yield f"{key} is {literal[1]}, not one of {', '.join(values)}"
 
 
-def _members(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any] | None, object]]:
+def members(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any] | None, object]]:
     """Names in a body, each with its content when it is a block, ``dynamic`` or not."""
     for key, value in body.items():
-        if key in _MARKS:
+        if key in MARKS:
             continue
         if key == "dynamic":
             for one in value:
                 for label, inner in one.items():
-                    if label not in _MARKS:
+                    if label not in MARKS:
                         [content] = inner["content"]
-                        yield _plain(label), content, None
+                        yield plain(label), content, None
         elif isinstance(value, list) and any("__is_block__" in one for one in value):
             for one in value:
                 yield key, one, None
@@ -135,15 +135,15 @@ def reference_problems(folder: Path, schema: Mapping[str, Any]) -> list[str]:
         for document in documents.values()
         for item in document.get("locals", ())
         for key in item
-        if key not in _MARKS
+        if key not in MARKS
     }
     outputs = {
-        name: _declared(parsed(folder / _plain(body["source"])), "output")
+        name: _declared(parsed(folder / plain(body["source"])), "output")
         for name, body in calls.items()
     }
     found = []
-    for file, text in _expressions(documents):
-        for kind, name, _, attribute in _RESOURCE.findall(text):
+    for file, text in expressions(documents):
+        for kind, name, _, attribute in resource_references(text):
             if (kind, name) not in there:
                 found.append(f"{file}: there is no {kind}.{name}")
             elif attribute and attribute not in _attributes(schema[kind]):
@@ -155,8 +155,8 @@ def reference_problems(folder: Path, schema: Mapping[str, Any]) -> list[str]:
             elif what == "module" and member not in outputs[name]:
                 found.append(f"{file}: module {name} has no output {member}")
     for name, body in calls.items():
-        wanted = _declared(parsed(folder / _plain(body["source"])), "variable")
-        given = {key for key in body if key not in {*_MARKS, "source"}}
+        wanted = _declared(parsed(folder / plain(body["source"])), "variable")
+        given = {key for key in body if key not in {*MARKS, "source"}}
         found += [f"module {name} has no variable {key}" for key in sorted(given - set(wanted))]
         required = {key for key, one in wanted.items() if "default" not in one}
         found += [f"module {name} is not told {key}" for key in sorted(required - given)]
@@ -167,11 +167,11 @@ def _declared(
     documents: Mapping[str, Mapping[str, Any]], kind: str
 ) -> dict[str, Mapping[str, Any]]:
     return {
-        _plain(name): body
+        plain(name): body
         for document in documents.values()
         for item in document.get(kind, ())
         for name, body in item.items()
-        if name not in _MARKS
+        if name not in MARKS
     }
 
 
@@ -179,10 +179,21 @@ def _attributes(schema: Mapping[str, Any]) -> set[str]:
     return {*schema["attributes"], *schema["blocks"], *schema["exports"]}
 
 
-def _expressions(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def resource_references(text: str) -> list[tuple[str, str, str, str]]:
+    """Kind, name, index and attribute of each resource that an expression refers to."""
+    return [match.groups() for match in _RESOURCE.finditer(text)]  # type: ignore[misc]
+
+
+def with_references(text: str, replace: Callable[[re.Match[str]], str]) -> str:
+    """An expression with something else in place of each resource that it refers to."""
+    return _RESOURCE.sub(replace, text)
+
+
+def expressions(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Every text with an expression in it, with its file."""
     for file, document in documents.items():
         for key, value in document.items():
-            if key not in _MARKS:
+            if key not in MARKS:
                 yield from ((file, text) for text in _texts(value))
 
 
@@ -192,12 +203,13 @@ def _texts(value: object) -> Iterator[str]:
             yield value
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if key not in _MARKS:
+            if key not in MARKS:
                 yield from _texts(inner)
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A label without its quotes."""
     return text.strip('"')

@@ -34,7 +34,7 @@ variable "remote" {
   default     = ""
 
   validation {
-    condition     = var.remote == "" || can(regex("^https://[^/]+/.+[.]git$", var.remote))
+    condition     = var.remote == "" || can(regex("^https://[^/@]+/.+[.]git$", var.remote))
     error_message = "Cloud Build takes an address like https://github.com/acme/ml.git."
   }
 }
