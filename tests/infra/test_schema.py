@@ -62,6 +62,10 @@ def test_references_lead_somewhere() -> None:
             "no such resource is known",
         ),
     ],
+    ids=[
+        *("misspelt", "required", "no-combiner", "assigned", "no-block", "word", "block"),
+        *("nested", "dynamic", "in-dynamic", "kind"),
+    ],
 )
 def test_what_the_provider_refuses_is_found(
     tmp_path: Path, file: str, was: str, becomes: str, told: str
@@ -85,6 +89,7 @@ def test_what_the_provider_refuses_is_found(
         ("this[0].id", "this[0].number", "google_cloudbuildv2_repository has no number"),
         ("each.value.account].id", "each.value.account].address", "account has no address"),
     ],
+    ids=["variable", "local", "resource", "output", "attribute", "indexed"],
 )
 def test_a_reference_to_nothing_is_found(tmp_path: Path, was: str, becomes: str, told: str) -> None:
     """What is named and not there is told, with its file."""
