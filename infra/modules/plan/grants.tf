@@ -29,9 +29,6 @@ locals {
     { account = "build", on = "project", role = "roles/cloudbuild.builds.editor", when = local.child_builds, why = "child builds: there is no grant on less than the project" },
     { account = "build", on = "project", role = "roles/logging.viewer", when = local.child_builds, why = "the logs of its children, for one report" },
     { account = "build", on = "account/build", role = "roles/iam.serviceAccountUser", when = local.child_builds, why = "child builds run as their parent does" },
-    { account = "check", on = "project", role = "roles/cloudbuild.builds.editor", when = local.child_builds, why = "child builds of pull requests" },
-    { account = "check", on = "project", role = "roles/logging.viewer", when = local.child_builds, why = "the same" },
-    { account = "check", on = "account/check", role = "roles/iam.serviceAccountUser", when = local.child_builds, why = "a pull request's children run as it does, and as nobody else" },
 
     { account = "build", on = "project", role = "roles/aiplatform.user", when = var.vertex, why = "runs and schedules on Vertex AI" },
     { account = "build", on = "account/run", role = "roles/iam.serviceAccountUser", when = var.vertex, why = "runs have this account" },

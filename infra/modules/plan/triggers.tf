@@ -35,7 +35,7 @@ locals {
         _PUSH            = "true"
         _PIPELINES       = local.addresses.pipelines
         _BASE_BRANCH     = var.branch
-      })
+      }, local.child_builds ? { _ON = "cloud-build" } : {})
     }
     refresh-bases = {
       event         = "schedule"

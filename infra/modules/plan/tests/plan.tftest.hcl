@@ -111,6 +111,16 @@ run "child_builds_need_more" {
     condition     = alltrue([for one in output.grants : one.target == one.account if one.kind == "account"])
     error_message = "A child runs as its parent does, and as nobody else."
   }
+
+  assert {
+    condition     = [for key, one in output.triggers : key if try(one.substitutions._ON, "") != ""] == ["main"]
+    error_message = "Children publish what they make: pull requests have none."
+  }
+
+  assert {
+    condition     = !anytrue([for one in output.grants : one.account == "check" && one.kind == "account"])
+    error_message = "Pull requests start no builds."
+  }
 }
 
 run "one_machine_needs_less" {
