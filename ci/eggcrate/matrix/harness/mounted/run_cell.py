@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pytest
 
 REPO = "/eggcrate/repo"
+"""Where cells see the repository."""
+HARNESS = "/eggcrate/harness"
+"""Where they see the folder that this file is in; in a pipeline's task both are elsewhere, side by
+side all the same."""
 HARNESS_BROKEN = 86
 """Exit code when pytest cannot start in this image: not the component's fault."""
 ENDED_EARLY = 87
@@ -71,8 +75,10 @@ class _Watch:
 def main() -> int:
     """Run pytest on the folder given; extra arguments are pytest's."""
     tests, *arguments = sys.argv[1:]
-    sys.path[:] = [path for path in sys.path if path != "/eggcrate/harness"]
-    sys.path.append("/eggcrate/harness")
+    harness = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - without pathlib
+    repo = os.path.join(os.path.dirname(harness), "repo")  # noqa: PTH118, PTH120 - the same
+    sys.path[:] = [path for path in sys.path if path != harness]
+    sys.path.append(harness)
     os.environ["_KFP_RUNTIME"] = "true"  # kfp's types, as where components run; no compiler
     try:
         import pytest  # noqa: PLC0415 - only now is it on the path
@@ -85,14 +91,14 @@ def main() -> int:
         return HARNESS_BROKEN
     pytest.hookimpl(wrapper=True, tryfirst=True)(_Watch.pytest_runtestloop)
     watch = _Watch(os.getcwd())  # noqa: PTH109 - as it is, without pathlib
-    os.chdir(REPO)
-    lines = Lines(REPO)
+    os.chdir(repo)
+    lines = Lines(repo)
     lines.start()
     code = int(
         pytest.main(
             [
                 tests,
-                f"--rootdir={REPO}",
+                f"--rootdir={repo}",
                 "--import-mode=importlib",
                 "--strict-markers",
                 "-c/dev/null",
