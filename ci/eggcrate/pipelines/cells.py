@@ -38,9 +38,11 @@ _PLACE = (
 """Where an artifact is, as KFP's own executor finds it."""
 _WRITE = (
     f"{_PLACE}"
-    "path = place(json.loads(sys.argv[-1])['outputs'], 'part')\n"
-    "os.makedirs(os.path.dirname(path), exist_ok=True)\n"
-    "open(path, 'wb').write(base64.b64decode(''.join(sys.argv[1:-1])))\n"
+    "told = json.loads(sys.argv[-1])['outputs']\n"
+    "for path in (place(told, 'part'), told['outputFile']):\n"
+    "    os.makedirs(os.path.dirname(path), exist_ok=True)\n"
+    "open(place(told, 'part'), 'wb').write(base64.b64decode(''.join(sys.argv[1:-1])))\n"
+    "json.dump(dict(artifacts=told['artifacts']), open(told['outputFile'], 'w'))\n"
 )
 _REFUSE = (
     f"{_PLACE}"

@@ -36,7 +36,7 @@ def main():  # noqa: D103 - as above
     told = given.get("outputs", dict())  # noqa: C408 - as above
     outputs = dict((k, path(v["artifacts"][0])) for k, v in told.get("artifacts", dict()).items())  # noqa: C402, C408 - as above
     outputs.update((k, v["outputFile"]) for k, v in told.get("parameters", dict()).items())  # noqa: C408 - as above
-    for place in outputs.values():
+    for place in [*outputs.values(), told["outputFile"]]:
         os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
     packed = b""
     for name in sorted(inputs):
@@ -51,6 +51,8 @@ def main():  # noqa: D103 - as above
     sys.path[:0] = [folder, os.path.join(folder, harness[0])]  # noqa: PTH118
     called = getattr(importlib.import_module(module), function)
     called(folder, sys.argv[3:-1], inputs, outputs)
+    with open(told["outputFile"], "w") as file:  # noqa: PTH123
+        json.dump(dict(artifacts=told["artifacts"]), file)  # noqa: C408
 
 
 main()
