@@ -17,6 +17,7 @@ from support.repository import Ran, Repository, make_repository, take_debs
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 def catalogue(folder: Path, cache: Path) -> Repository:
     """A repository with one environment, which holds no package, and all those components."""
     repository = make_repository(folder, cache)

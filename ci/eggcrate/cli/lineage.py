@@ -97,8 +97,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         chosen = ()
     for image in unpinned(chosen):
         context.progress.warn(f"{image} is named by a tag: which digest it was is not known")
-    for error in errors:
-        context.progress.info(f"error: {error}")
+    for problem in errors:
+        context.progress.info(f"error: {problem}")
     if arguments.json:
         context.show_json(
             SCHEMA,
@@ -107,9 +107,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
                 "since": since,
                 "looked": looked,
                 "uses": report.lineage_document(chosen),
-                "errors": [
-                    {"what": one.what, "why": one.why, "hint": one.hint} for one in errors
-                ],
+                "errors": [{"what": one.what, "why": one.why, "hint": one.hint} for one in errors],
             },
         )
     else:

@@ -185,7 +185,7 @@ def _run(
     if not matrix.cells:
         return _nothing(matrix, arguments, context, some=some)
     if arguments.compile:
-        return run_compile(matrix, arguments, context, parts.limits, remote, verifier)
+        return run_compile(matrix, arguments, context, parts)
     return _prove(matrix, asked, arguments, context, parts)
 
 

@@ -1,4 +1,4 @@
-"""``eggcrate matrix --compile`` and ``--from``: cells as tasks of a pipeline, and what they tell."""
+"""``eggcrate matrix --compile`` and ``--from``: cells as tasks of a pipeline, and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eggcrate.files import atomic_write
 from eggcrate.matrix.parcel import Packer
 from eggcrate.matrix.run import limits_of
 from eggcrate.matrix.sites import Sites
-from eggcrate.matrix.workbench import image_name, name_of, target_of
+from eggcrate.matrix.workbench import name_of, target_of
 from eggcrate.progress import human_size
 from eggcrate.report import matrix as report
 from eggcrate.report.folder import write_all
@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from eggcrate.build.verify import Verifier
     from eggcrate.cli.context import Context
+    from eggcrate.cli.matrix_parts import Parts
     from eggcrate.matrix.cells import Cell
-    from eggcrate.matrix.session import Limits, Matrix
+    from eggcrate.matrix.session import Matrix
     from eggcrate.packages.target import Target
     from eggcrate.pipelines.cells import CellTask
-    from eggcrate.registry.remote import Remote
 
 DEFAULT = "build/matrix/pipeline.yaml"
 SCHEMA = "eggcrate.matrix-compile/1"
@@ -63,9 +62,7 @@ def run_compile(
     matrix: Matrix,
     arguments: argparse.Namespace,
     context: Context,
-    limits: Limits,
-    remote: Remote | None,
-    verifier: Verifier | None,
+    parts: Parts,
 ) -> int:
     """Pack, compile, write, tell."""
     from eggcrate.pipelines.cells import (  # noqa: PLC0415 - slow, for this alone
@@ -78,10 +75,11 @@ def run_compile(
         for line in report.problems(matrix).splitlines():
             context.progress.info(line)
         return EXIT_FAILURE
-    columns = {name_of(item): target_of(item) for item in (*matrix.resolved, *matrix.released)}
+    columns = {name_of(item): target_of(item) for item in matrix.resolved}
+    columns |= {name_of(item): target_of(item) for item in matrix.released}
     _check(matrix.cells, columns)
     shop = workshop(context, locked=arguments.locked)
-    tasks = _tasks(matrix, arguments, context, limits, remote, verifier)
+    tasks = _tasks(matrix, arguments, context, parts)
     count = -(-len(tasks) // MOST_TASKS)
     if count > 1:
         context.progress.info(
@@ -91,7 +89,7 @@ def run_compile(
     packer = Packer(
         matrix=matrix,
         root=context.root,
-        limits=limits,
+        limits=parts.limits,
         cache=context.settings.cache,
         fetch=shop.fetch,
         entries=(_PROVE, _GATHER),
@@ -108,7 +106,6 @@ def run_compile(
             name,
             [tasks[cell] for cell in mine],
             parcel.packed,
-            parcel.sha256,
             Programs(prove=f"{_PROVE}:main", gather=f"{_GATHER}:main"),
             json.dumps({str(place): asdict(cell) for place, cell in enumerate(mine, 1)}),
         )
@@ -174,18 +171,16 @@ def _tasks(
     matrix: Matrix,
     arguments: argparse.Namespace,
     context: Context,
-    limits: Limits,
-    remote: Remote | None,
-    verifier: Verifier | None,
+    parts: Parts,
 ) -> dict[Cell, CellTask]:
     from eggcrate.pipelines.cells import CellTask  # noqa: PLC0415 - slow, for this alone
 
-    arguments.dry_run = False
+    remote = parts.link.remote
     sites = Sites(
         resolve=functools.partial(read_locks, context),
         workshop=workshop(context, locked=arguments.locked),
         remote=remote,
-        verifier=verifier,
+        verifier=parts.link.verifier,
         known=frozenset(context.monorepo.environment_folders),
         dry_run=False,
         pip=lambda: context.pip,
@@ -200,7 +195,7 @@ def _tasks(
     found = {}
     for cell in matrix.cells:
         component = matrix.components[cell.component]
-        most = limits_of(component, memory=limits.memory, seconds=limits.seconds).memory
+        most = limits_of(component, memory=parts.limits.memory, seconds=parts.limits.seconds).memory
         image = images[cell.environment]
         digest = image.partition("@")[2]
         found[cell] = CellTask(

@@ -6,8 +6,6 @@ that their examples run. No image holds any of it, and none has to be changed.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import lzma
 import re
@@ -64,11 +62,6 @@ class Parcel:
     """A zip of stored files, packed by xz as a whole: what components share is packed once."""
     files: int
 
-    @functools.cached_property
-    def sha256(self) -> str:
-        """Of :attr:`packed`."""
-        return hashlib.sha256(self.packed).hexdigest()
-
 
 @dataclass(kw_only=True)
 class Packer:
@@ -122,12 +115,10 @@ class Packer:
             closure = self.matrix.closures.get(name)
             for path in closure.files if closure else ():
                 self._take(path)
-            for path in sorted((self.root / "components" / name / "examples").rglob("*")):
-                if path.is_file():
-                    self._take(path.relative_to(self.root).as_posix())
-            for path in sorted((self.root / "components" / name / "tests").rglob("*")):
-                if path.is_file() and path.suffix != ".pyc":
-                    self._take(path.relative_to(self.root).as_posix())
+            for folder in ("examples", "tests"):  # of what others begin with there is no closure
+                for file in sorted((self.root / "components" / name / folder).rglob("*")):
+                    if file.is_file() and file.suffix != ".pyc":
+                        self._take(file.relative_to(self.root).as_posix())
         self._files |= modules_of_ours(self.entries, self._any_harness(targets))
         self._files[MANIFEST] = json.dumps(manifest, sort_keys=True).encode()
         packed = lzma.compress(archive(self._files), preset=9 | lzma.PRESET_EXTREME)
@@ -153,8 +144,7 @@ class Packer:
             folder = self._installed(target)
             found[name] = f"harness-{folder.name[:8]}"
             self._files |= {
-                f"{found[name]}/{path}": (folder / path).read_bytes()
-                for path in _used(folder)
+                f"{found[name]}/{path}": (folder / path).read_bytes() for path in _used(folder)
             }
         return found
 

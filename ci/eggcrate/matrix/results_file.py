@@ -35,15 +35,20 @@ def read(content: bytes, name: str) -> tuple[CellResult, ...]:
     """
     try:
         document = json_of(content)
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"its schema is {document['schema']!r}")
-        return tuple(_result(one) for one in document["cells"])
+        return tuple(_result(one) for one in _cells(document))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
             f"{name} does not hold results of cells",
             why=str(error),
             hint=f"{SCHEMA} was expected, as a compiled matrix writes it",
         ) from error
+
+
+def _cells(document: dict[str, Any]) -> list[dict[str, Any]]:
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {document['schema']!r}")
+    found: list[dict[str, Any]] = document["cells"]
+    return found
 
 
 def _plain(result: CellResult) -> dict[str, Any]:

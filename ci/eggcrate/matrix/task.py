@@ -38,7 +38,9 @@ GOOD, BAD = "yes", "no"
 """What the output ``good`` of a cell's task says."""
 
 
-def main(parcel: str, words: list[str], inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+def main(
+    parcel: str, words: list[str], inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> None:
     """Prove the cell that ``words`` tell of; called by the boot program.
 
     The task itself ends well whenever there is a result: a backend keeps what a task has written

@@ -136,9 +136,7 @@ def check_size(
     size = sum(len(part) + 4 for part in command or bundle.command) + extra
     if size <= budget.size:
         return
-    sizes = {
-        path: len(deflated(content)) for path, content in bundle.files.items()
-    }
+    sizes = {path: len(deflated(content)) for path, content in bundle.files.items()}
     largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
     table = "\n".join(f"        {human_size(count):>9}  {path}" for path, count in largest)
     raise CompileError(

@@ -11,8 +11,8 @@ limit for a container makes it; each writes its part as an artifact.
 from __future__ import annotations
 
 import base64
+import hashlib
 import inspect
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from eggcrate.pipelines.bundle import PYTHON
 from eggcrate.pipelines.compiled_file import CompiledPipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
 _PART = 80 << 10
 """Bytes of a part: with Base64, and what else the container says, below Kubeflow's 120 KiB."""
@@ -81,7 +81,7 @@ class Programs:
 
 
 def cells_pipeline(
-    name: str, tasks: Sequence[CellTask], parcel: bytes, sha256: str, programs: Programs, known: str
+    name: str, tasks: Sequence[CellTask], parcel: bytes, programs: Programs, known: str
 ) -> CompiledPipeline:
     """Compile cells.
 
@@ -89,7 +89,6 @@ def cells_pipeline(
         name: of the pipeline.
         tasks: the cells.
         parcel: packed.
-        sha256: of it.
         programs: what tasks call.
         known: what the last task is told of all cells.
 
@@ -99,14 +98,14 @@ def cells_pipeline(
     from google.protobuf import json_format  # noqa: PLC0415 - slow, for this alone
     from kfp import dsl  # noqa: PLC0415 - as above
 
+    sha256 = hashlib.sha256(parcel).hexdigest()
     pieces = [parcel[at : at + _PART] for at in range(0, len(parcel), _PART)]
     names = [f"part_{number:02}" for number in range(1, len(pieces) + 1)]
     first = tasks[0].image
 
     def whole():  # type: ignore[no-untyped-def] # KFP reads annotations, and takes no None
         parts = {
-            each: _part(dsl, first, piece, each)
-            for each, piece in zip(names, pieces, strict=True)
+            each: _part(dsl, first, piece, each) for each, piece in zip(names, pieces, strict=True)
         }
         results = {}
         for number, told in enumerate(tasks, 1):
@@ -126,7 +125,11 @@ def cells_pipeline(
             results[f"result_{number}"] = task.outputs["result"]
             with dsl.If(task.outputs["good"] == "no", name=f"not good: {told.name}"):
                 refuse = _made(
-                    dsl, _identifier(f"failed {told.name}"), told.image, ("-c", _REFUSE), inputs=("result",)
+                    dsl,
+                    _identifier(f"failed {told.name}"),
+                    told.image,
+                    ("-c", _REFUSE),
+                    inputs=("result",),
                 )
                 failed = refuse(result=task.outputs["result"])
                 failed.set_display_name(f"failed: {told.name}")
@@ -180,7 +183,9 @@ def _made(
     def function(*_: Any) -> Any:
         return dsl.ContainerSpec(image=image, command=[PYTHON, *words], args=["{{$}}"])
 
-    def parameter(each: str, kind: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    def parameter(
+        each: str, kind: Any, default: Any = inspect.Parameter.empty
+    ) -> inspect.Parameter:
         where = inspect.Parameter.POSITIONAL_OR_KEYWORD
         return inspect.Parameter(each, where, annotation=kind, default=default)
 

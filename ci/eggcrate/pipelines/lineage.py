@@ -153,4 +153,3 @@ def asked_for(uses: Iterable[Use], what: str, environments: Collection[str]) -> 
 def unpinned(uses: Iterable[Use]) -> tuple[str, ...]:
     """Images that are named by a tag: which digest it was is not known."""
     return tuple(sorted({image for one in uses for image in one.images if not digest_in(image)}))
-

@@ -56,9 +56,9 @@ def junit_of(results: Iterable[CellResult], stopped: Sequence[Mapping[str, str]]
             )
             told = ET.SubElement(case, "error", message=plain(error["what"]), type="error")
             told.text = plain("\n".join(error[part] for part in ("what", "why", "hint")))
-    for component, results in groupby(proven, key=lambda result: result.cell.component):
+    for component, mine in groupby(proven, key=lambda result: result.cell.component):
         suite = ET.SubElement(root, "testsuite", name=component)
-        for result in results:
+        for result in mine:
             suite.extend(_cases(result))
     for suite in root:
         _count(suite, suite.findall("testcase"))

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 LOST = "its task ended without a result: for want of memory, or because its container was ended"
 _MOST = 20_000
 """Characters of each output."""
-_STYLE = "body{font-family:sans-serif}th,td{text-align:left;padding:.2em 1em .2em 0}pre{overflow:auto}"
+_STYLE = (
+    "body{font-family:sans-serif}th,td{text-align:left;padding:.2em 1em .2em 0}pre{overflow:auto}"
+)
 
 
-def main(parcel: str, words: list[str], inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+def main(
+    parcel: str, words: list[str], inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> None:
     """Gather; called by the boot program.
 
     Args:
@@ -89,5 +93,9 @@ def page(results: Sequence[CellResult]) -> str:
             ),
         ]
     )
-    head = html.joined([html.tag("title", f"Matrix: {counts}"), html.tag("style", html.Markup(_STYLE))])
-    return f'<!doctype html>\n<html lang="en"><meta charset="utf-8">{head}<body>{body}</body></html>\n'
+    head = html.joined(
+        [html.tag("title", f"Matrix: {counts}"), html.tag("style", html.Markup(_STYLE))]
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8">{head}<body>{body}</body></html>\n'
+    )

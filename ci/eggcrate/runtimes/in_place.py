@@ -88,7 +88,7 @@ class InPlace:
         with (scratch / "output").open("w+b") as output:
             (scratch / "work").mkdir()
             try:
-                process = subprocess.Popen(  # noqa: S603 - what the cell is to run
+                process = subprocess.Popen(
                     [self._moved(word) for word in command.argv],
                     env={**kept, "HOME": str(scratch / "work"), **told},
                     cwd=scratch / "work",

@@ -77,9 +77,7 @@ def test_vertex_more_runs_than_a_page(vertex: Vertex, eggcrate: Callable[..., An
     assert "aaaa" not in text
 
 
-def test_vertex_schedules_and_age(
-    vertex: Vertex, eggcrate: Callable[..., Any], file: Path
-) -> None:
+def test_vertex_schedules_and_age(vertex: Vertex, eggcrate: Callable[..., Any], file: Path) -> None:
     """What is older is not asked for; a schedule always counts, until it is over."""
     on_the_cloud(OTHER)
     next(iter(vertex.jobs.values())).create_time = datetime.now(UTC) - timedelta(days=100)

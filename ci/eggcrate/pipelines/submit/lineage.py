@@ -43,7 +43,9 @@ def on_vertex(options: VertexOptions, since: str) -> list[Use]:
         with told("listing schedules", hints=HINTS):
             schedules = client.PipelineJobSchedule.list(**where)
     except TransientError as error:
-        raise SubmitError("Vertex AI does not answer", why=error.reason, hint="try again") from error
+        raise SubmitError(
+            "Vertex AI does not answer", why=error.reason, hint="try again"
+        ) from error
     found = [_vertex_run(one.gca_resource) for one in runs]
     return found + [
         _vertex_schedule(one.gca_resource)
@@ -169,4 +171,3 @@ def _pipeline(spec: dict[str, Any]) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
-
