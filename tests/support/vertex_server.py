@@ -128,6 +128,21 @@ class Vertex:
             next_page_token=str(start + 2) if more else "",
         )
 
+    def update_schedule(self, request: Any, context: Any) -> Any:
+        """Replace the fields of the mask; what is over, and what has a value, stays."""
+        there = self.get_schedule(v1.GetScheduleRequest(name=request.schedule.name), context)
+        if there.state == v1.Schedule.State.COMPLETED:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{there.name} is COMPLETED")
+        for path in request.update_mask.paths:
+            given = getattr(request.schedule, path)
+            if not given and getattr(there, path):
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{path} cannot be unset")
+            setattr(there, path, given)
+        if problem := _problem(there.create_pipeline_job_request.pipeline_job):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
+        there.next_run_time = datetime.now(UTC) + timedelta(hours=2)
+        return there
+
     def get_schedule(self, request: Any, context: Any) -> Any:
         """Tell it."""
         if request.name not in self.schedules:
@@ -202,6 +217,7 @@ _METHODS: Mapping[str, tuple[str, Any, Any]] = {
     "CreateSchedule": ("create_schedule", v1.CreateScheduleRequest, v1.Schedule),
     "ListSchedules": ("list_schedules", v1.ListSchedulesRequest, v1.ListSchedulesResponse),
     "GetSchedule": ("get_schedule", v1.GetScheduleRequest, v1.Schedule),
+    "UpdateSchedule": ("update_schedule", v1.UpdateScheduleRequest, v1.Schedule),
     "PauseSchedule": ("pause_schedule", v1.PauseScheduleRequest, None),
     "ResumeSchedule": ("resume_schedule", v1.ResumeScheduleRequest, None),
     "DeleteSchedule": ("delete_schedule", v1.DeleteScheduleRequest, None),
