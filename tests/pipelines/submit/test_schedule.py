@@ -202,7 +202,7 @@ def test_a_schedule_is_applied_from_the_configuration_of_a_stage(
     [sent] = vertex.schedules.values()
     run = sent.create_pipeline_job_request.pipeline_job
     assert run.runtime_config.parameter_values == {"rows": 4}
-    assert "print()" in str(run.pipeline_spec)
+    assert "print()" in str(type(sent).pb(sent))
     assert sent.max_concurrent_run_count == 2
 
 
@@ -222,9 +222,11 @@ def test_a_schedule_cannot_lose_its_end(
 def test_what_a_stage_lacks_is_told(
     eggcrate: Callable[..., Any], configured: Path, tmp_path: Path
 ) -> None:
-    """No stage, an unknown one, no time: usage errors before anything is asked."""
+    """No stage, an unknown one, no time: errors before anything is asked."""
     assert configured.exists()
-    assert eggcrate("schedule", "apply", "train").code == 2
+    without = eggcrate("schedule", "apply", "train")
+    assert without.code == 1
+    assert "rows has no value" in without.err
     unknown = eggcrate("schedule", "apply", "train", "--stage", "nightly")
     assert unknown.code == 2
     assert "nightly" in unknown.err

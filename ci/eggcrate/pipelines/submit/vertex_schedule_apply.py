@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import SubmitError
-from eggcrate.pipelines.submit.options import VertexOptions
 
 if TYPE_CHECKING:
+    from eggcrate.pipelines.submit.options import VertexOptions
     from eggcrate.pipelines.submit.states import Submission
     from eggcrate.pipelines.submit.vertex_schedules import Schedule, Schedules, Timing
 
