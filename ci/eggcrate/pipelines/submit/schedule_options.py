@@ -51,7 +51,8 @@ def place_of(tables: Iterable[Table]) -> tuple[str, tuple[str, ...]]:
     Raises:
         ConfigError: with file and line.
     """
-    to, tags = "", ()
+    to = ""
+    tags: tuple[str, ...] = ()
     for table in tables:
         table.only(("to", "tags"))
         to = table.string("to") if "to" in table else to
