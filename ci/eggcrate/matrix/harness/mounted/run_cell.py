@@ -75,10 +75,8 @@ class _Watch:
 def main() -> int:
     """Run pytest on the folder given; extra arguments are pytest's."""
     tests, *arguments = sys.argv[1:]
-    harness = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - without pathlib
-    repo = os.path.join(os.path.dirname(harness), "repo")  # noqa: PTH118, PTH120 - the same
-    sys.path[:] = [path for path in sys.path if path != harness]
-    sys.path.append(harness)
+    sys.path[:] = [path for path in sys.path if path != HARNESS]
+    sys.path.append(HARNESS)
     os.environ["_KFP_RUNTIME"] = "true"  # kfp's types, as where components run; no compiler
     try:
         import pytest  # noqa: PLC0415 - only now is it on the path
@@ -91,14 +89,14 @@ def main() -> int:
         return HARNESS_BROKEN
     pytest.hookimpl(wrapper=True, tryfirst=True)(_Watch.pytest_runtestloop)
     watch = _Watch(os.getcwd())  # noqa: PTH109 - as it is, without pathlib
-    os.chdir(repo)
-    lines = Lines(repo)
+    os.chdir(REPO)
+    lines = Lines(REPO)
     lines.start()
     code = int(
         pytest.main(
             [
                 tests,
-                f"--rootdir={repo}",
+                f"--rootdir={REPO}",
                 "--import-mode=importlib",
                 "--strict-markers",
                 "-c/dev/null",
@@ -118,4 +116,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    HARNESS = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - without pathlib
+    REPO = os.path.join(os.path.dirname(HARNESS), "repo")  # noqa: PTH118, PTH120 - the same
     sys.exit(main())
