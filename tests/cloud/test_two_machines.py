@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from eggcrate.registry.referrers import read_artifact, referrers
+from eggcrate.registry.remote import Remote
 from eggcrate.runtimes.docker_daemon import connect
 from support.ci_builder import make_builder, package_settings
 from support.repository import take_debs
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.network,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.xdist_group("docker"),
 ]
 
+_SCRATCH = "/tmp"  # noqa: S108 - the container's own
+_BILL, _PROVENANCE = "application/vnd.cyclonedx+json", "application/vnd.in-toto+json"
 _SET_UP = "import bootstrap; bootstrap.GROUPS = ('main',); raise SystemExit(bootstrap.main())"
 """``make setup`` without what tests alone need."""
 _STEPS = f"""
@@ -46,7 +50,9 @@ eggcrate build --all --push --attest --json > /tmp/built.json
 for name in one two; do eggcrate sbom $name --output /tmp/made/$name.cdx.json; done
 eggcrate package --output /tmp/made
 eggcrate compile --local
-cp -r build/pipelines .eggcrate/store /tmp/made/
+cp -r build/pipelines /tmp/made/
+mkdir /tmp/made/store
+cp -r .eggcrate/store/{{blobs,index.json,oci-layout}} /tmp/made/store
 python3 -V > /tmp/version
 id -u >> /tmp/version
 """
@@ -79,10 +85,10 @@ _OTHER = Machine(
     python="3.13",
     user="4711:100",
     umask="077",
-    clone="/tmp/some body/deeper ünd/the clone",
+    clone=f"{_SCRATCH}/some body/deeper ünd/the clone",
     cpus={"cpus": "1.5"},
     variables={
-        "HOME": "/tmp/some body",
+        "HOME": f"{_SCRATCH}/some body",
         "TZ": "Asia/Kathmandu",
         "LC_ALL": "tr_TR.UTF-8",
         "PYTHONHASHSEED": "4242",
@@ -117,11 +123,12 @@ def test_two_clones_on_two_machines_make_the_same_bytes(
     assert [told[0].split(".")[1], told[1]] == ["11", "0"], told
     assert [also_told[0].split(".")[1], also_told[1]] == ["13", "4711"], also_told
     assert one == other
-    kinds = {
-        name.partition("/")[0] if "/" in name else name.partition(".")[0].partition("-")[0]
-        for name in one
+    assert {name for name in one if not name.startswith("store/blobs/")} == {
+        *("one.cdx.json", "two.cdx.json", "pipelines/both.yaml"),
+        *("store/index.json", "store/oci-layout"),
+        *(f"registry/{name} {kind}" for name in ("one", "two") for kind in (_BILL, _PROVENANCE)),
+        *(name for name in one if name.endswith(".whl")),
     }
-    assert kinds == {"eggcrate", "one", "two", "pipelines", "registry", "store"}, kinds
 
 
 def _made(
@@ -131,7 +138,7 @@ def _made(
     prefix = f"{registry}/{machine.name}".lower()
     variables = {
         "CLONE": machine.clone,
-        "EGGCRATE_CACHE": "/tmp/cache",
+        "EGGCRATE_CACHE": f"{_SCRATCH}/cache",
         "EGGCRATE_REGISTRY": prefix,
         "EGGCRATE_BUILDER": "https://ci.example/build",
         **machine.variables,
@@ -149,15 +156,17 @@ def _made(
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         with connect() as client:
-            files = _files(b"".join(client.get_archive(name, "/tmp/made")[0]))
-            told = _files(b"".join(client.get_archive(name, "/tmp/version")[0]))
-            built = _files(b"".join(client.get_archive(name, "/tmp/built.json")[0]))
+            files, told, built = (
+                _files(b"".join(client.get_archive(name, f"{_SCRATCH}/{path}")[0]))
+                for path in ("made", "version", "built.json")
+            )
     finally:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
-    for one in json.loads(built["built.json"])["environments"]:
-        attested = one["attested"]
-        assert [one["digest"], len(attested["added"])] == [attested["digest"], 2], one
-        files[f"registry/{one['name']}"] = json.dumps(attested).encode()
+    with Remote(prefix) as remote:
+        for one in json.loads(built["built.json"])["environments"]:
+            for beside in referrers(remote, one["name"], one["digest"]):
+                statement = read_artifact(remote, one["name"], beside, given.parent / machine.name)
+                files[f"registry/{one['name']} {beside.type}"] = statement
     hashes = {
         path.removeprefix("made/"): hashlib.sha256(content).hexdigest()
         for path, content in files.items()

@@ -1,4 +1,4 @@
-"""A clone of this repository, with environments, components and a pipeline that are quick to make."""
+"""This repository with environments, components and a pipeline that are quick to make."""
 
 from __future__ import annotations
 
