@@ -214,5 +214,5 @@ def test_cells_run_in_verified_images_only(shop: Shop) -> None:
     assert cells["say_good", "good"][0] == "passed", cells
     outcome, reason = cells["say_bare", "bare"]
     assert outcome == "broken"
-    assert "is not verified, and only verified images are to be used" in reason
-    assert "it is not signed" in reason
+    assert reason.startswith("its image is not used: bare@sha256:"), reason
+    assert "only verified images are to be used (signature: it is not signed" in reason
