@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -216,3 +217,47 @@ def test_cells_run_in_verified_images_only(shop: Shop) -> None:
     assert outcome == "broken"
     assert reason.startswith("its image is not used: bare@sha256:"), reason
     assert "only verified images are to be used (signature: it is not signed" in reason
+
+
+@pytest.mark.tools
+def test_skopeo_takes_what_is_signed_and_nothing_else(shop: Shop, tmp_path: Path) -> None:
+    """Another implementation of cosign's signatures, given the public key alone, agrees."""
+    other = shop.elsewhere("judged", "other.pem")
+    for name, where, code in (
+        ("good", shop, 0),
+        ("bare", shop, 1),
+        ("good", other, 1),
+    ):
+        tag, digest = _published(where, name)
+        done = _skopeo(where, name, tag, tmp_path)
+        if "sigstore disabled" in done.stderr:
+            pytest.skip("Debian's skopeo is built without signatures of cosign's: nothing to ask")
+        assert done.returncode == code, done.stderr
+        if code:
+            assert "Source image rejected" in done.stderr
+        else:
+            index = json.loads((tmp_path / f"{name}-{tag}" / "index.json").read_bytes())
+            assert [one["digest"] for one in index["manifests"]] == [digest]
+
+
+def _skopeo(shop: Shop, name: str, tag: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Copy an image as a machine would whose policy wants our signature."""
+    rule = {
+        "type": "sigstoreSigned",
+        "keyPath": str(shop.folder / "key.pub"),
+        "signedIdentity": {"type": "matchRepository"},
+    }
+    policy, settings = folder / "policy.json", folder / "registries.d"
+    policy.write_text(
+        json.dumps({"default": [{"type": "reject"}], "transports": {"docker": {"": [rule]}}})
+    )
+    settings.mkdir(exist_ok=True)
+    (settings / "ours.yaml").write_text("default-docker:\n  use-sigstore-attachments: true\n")
+    command = ["skopeo", "--policy", str(policy), "--registries.d", str(settings), "copy", "-q"]
+    source = f"docker://{shop.prefix}/{name}:{tag}"
+    return subprocess.run(
+        [*command, "--src-tls-verify=false", source, f"oci:{folder}/{name}-{tag}:x"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
