@@ -138,7 +138,8 @@ def _run(argv: Sequence[str] | None, console: Console) -> int:
     if arguments.rest and not getattr(arguments, "takes_rest", False):
         raise UsageError(f"eggcrate {arguments.verb} takes no arguments after --")
     context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
-    code = int(arguments.run(arguments, context))
+    with contextlib.closing(context):
+        code = int(arguments.run(arguments, context))
     sweep(context.settings.cache, CACHE)
     sweep(context.root / ".eggcrate", CHECKOUT)
     sweep(context.settings.store, STORE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from eggcrate.errors import EggcrateError
+from eggcrate.errors import EggcrateError, SignatureError
 from eggcrate.matrix.budget import Budget, for_cells, side_by_side
 from eggcrate.matrix.cells import Cell, CellResult, Outcome
 from eggcrate.matrix.harness.mounted.run_cell import HARNESS, REPO
@@ -121,7 +121,10 @@ def prove(component: Component, cell: Cell, bench: Bench) -> CellResult:
         date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         runtime=bench.runtime.name,
     )
-    if error := bench.unbuilt.get(cell.environment):
+    error = bench.unbuilt.get(cell.environment)
+    if isinstance(error, SignatureError):
+        return replace(found, reason=f"its image is not used: {error.what} ({error.why})")
+    if error:
         return replace(found, reason=f"its image could not be built: {error.what}")
     found = replace(found, image=bench.images[cell.environment])
     if not component.tests_path.is_dir():
