@@ -30,7 +30,7 @@ _TAGS, _TAG_LENGTH = 60, 128
 _HOUR = 3600.0
 _LEAST = 60.0
 _OPTIONS = (
-    *("machineType", "diskSizeGb", "pool", "workerPool", "logging", "secretEnv", "env"),
+    *("machineType", "diskSizeGb", "pool", "workerPool", "logging", "secretEnv", "env", "dynamicSubstitutions"),
     *("defaultLogsBucketBehavior", "enableStructuredLogging"),
 )
 _CELLS_END = "EGGCRATE_CELLS"
@@ -168,7 +168,6 @@ def child(
         **pattern.options,
         "env": [*known, *(f"{name}={value}" for name, value in env.items())],
         "substitutionOption": "ALLOW_LOOSE",
-        "dynamicSubstitutions": True,
     }
     steps: list[dict[str, Any]] = [
         {"id": "set-up", "name": pattern.builder, "script": "make setup-all"},

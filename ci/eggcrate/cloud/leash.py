@@ -41,7 +41,7 @@ def parse_build(name: str) -> tuple[Region, str]:
 
 @contextlib.contextmanager
 def leashed(parent: str, progress: Progress) -> Iterator[None]:
-    """Interrupt the main thread when the parent is over; without a parent do nothing.
+    """End the main thread as SIGTERM does when the parent is over; without a parent do nothing.
 
     Args:
         parent: name of the build.
@@ -58,7 +58,9 @@ def leashed(parent: str, progress: Progress) -> Iterator[None]:
             seen = _look(api, region, build_id)
             if seen and not seen.status.live:
                 progress.info(f"the build that asked for this is over: {seen.status.value}")
-                signal.raise_signal(signal.SIGINT)
+                main = threading.main_thread().ident
+                if main is not None:
+                    signal.pthread_kill(main, signal.SIGTERM)
                 return
 
     with CloudBuild() as api:
