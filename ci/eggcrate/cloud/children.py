@@ -30,7 +30,16 @@ _TAGS, _TAG_LENGTH = 60, 128
 _HOUR = 3600.0
 _LEAST = 60.0
 _OPTIONS = (
-    *("machineType", "diskSizeGb", "pool", "workerPool", "logging", "secretEnv", "env", "dynamicSubstitutions"),
+    *(
+        "machineType",
+        "diskSizeGb",
+        "pool",
+        "workerPool",
+        "logging",
+        "secretEnv",
+        "env",
+        "dynamicSubstitutions",
+    ),
     *("defaultLogsBucketBehavior", "enableStructuredLogging"),
 )
 _CELLS_END = "EGGCRATE_CELLS"

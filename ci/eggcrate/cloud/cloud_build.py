@@ -193,7 +193,7 @@ class CloudBuild:
         """Have a build end; one that has ended already, or is not there, is left alone."""
         with contextlib.suppress(NoSuchBuildError), self._told("cancel a build", region):
             request = {"name": region.build(build_id)}
-            with contextlib.suppress(self._errors.FailedPrecondition):
+            with contextlib.suppress(self._errors.BadRequest):  # it has ended
                 self._client.cancel_build(request=request, retry=None, timeout=_PATIENCE)
 
     def _get(self, region: Region, build_id: str) -> Any:

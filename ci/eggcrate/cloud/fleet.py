@@ -44,6 +44,10 @@ class Pace:
     retries: Retries = field(default_factory=lambda: Retries(first=5.0, ceiling=120.0))
 
 
+PACE = Pace()
+"""How patient the command is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """A child build that is wanted."""
@@ -110,6 +114,7 @@ class Fleet:
         region: Region,
         parent: str,
         orders: Sequence[Order],
+        *,
         progress: Progress,
         pace: Pace,
     ) -> None:
@@ -144,7 +149,7 @@ class Fleet:
     def _work(self) -> None:
         try:
             self._follow()
-        except BaseException as error:  # noqa: BLE001 - handed to who waits
+        except BaseException as error:  # handed on: who waits would wait for ever
             self._error = error
 
     def _follow(self) -> None:

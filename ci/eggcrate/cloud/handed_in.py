@@ -7,27 +7,23 @@ is an artifact of one file under a tag of the name ``eggcrate-results``.
 from __future__ import annotations
 
 import contextlib
-import enum
 import gzip
 import json
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from eggcrate import errors
-from eggcrate.build.attest import Attested
-from eggcrate.build.engine import BuildResult
-from eggcrate.build.published import PublishResult
+from eggcrate.build.attest import Attested  # noqa: TC001 - fields' types are read, as below
+from eggcrate.build.engine import BuildResult  # noqa: TC001
+from eggcrate.build.published import PublishResult  # noqa: TC001
+from eggcrate.cloud.wire import decoded, encoded
 from eggcrate.errors import EggcrateError, ImmutableTagError, StoreError
-from eggcrate.matrix.cells import CellResult
+from eggcrate.matrix.cells import CellResult  # noqa: TC001
 from eggcrate.parsing import json_of
 from eggcrate.registry import oci
 from eggcrate.registry.referrers import push_content
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from eggcrate.registry.remote import Remote
@@ -37,10 +33,6 @@ SCHEMA = "eggcrate.handed-in/1"
 _TYPE = "application/vnd.eggcrate.handed-in.v1+gzip"
 _EMPTY, _EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
 _DURATIONS = "durations"
-_NAMES = {"Mapping": Mapping, "Sequence": Sequence, "AbstractSet": AbstractSet}
-"""What annotations name that modules import for the type checker alone."""
-
-_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,65 +110,5 @@ def _take(remote: Remote, tag: str, cache: Path) -> dict[str, Any] | None:
     try:
         found = json_of(gzip.decompress(blob.read_bytes()))
     except (OSError, EOFError, ValueError) as error:
-        raise StoreError(
-            f"{remote.image(NAME, tag)} cannot be read", why=str(error)
-        ) from error
+        raise StoreError(f"{remote.image(NAME, tag)} cannot be read", why=str(error)) from error
     return found if isinstance(found, dict) else None
-
-
-def encoded(value: Any) -> Any:
-    """A value as JSON; the opposite of :func:`decoded`."""
-    if isinstance(value, EggcrateError):
-        told = {"what": value.what, "why": value.why, "hint": value.hint}
-        return {"error": type(value).__name__, **told}
-    if isinstance(value, enum.Enum):
-        return value.value
-    if is_dataclass(value):
-        return {one.name: encoded(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): encoded(one) for name, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [encoded(one) for one in value]
-    if isinstance(value, AbstractSet):
-        return sorted(encoded(one) for one in value)
-    return value
-
-
-def decoded(kind: type[_Kind], data: Any) -> _Kind:
-    """A dataclass from its JSON; nothing but the types that its fields name is ever made.
-
-    Raises:
-        ValueError: it is none.
-        TypeError: a field is missing, or is not one.
-    """
-    if not isinstance(data, dict):
-        raise TypeError(f"{kind.__name__} is a table, not {type(data).__name__}")
-    hints = typing.get_type_hints(kind, localns=_NAMES)
-    return kind(**{name: _value(hints[name], one) for name, one in data.items()})
-
-
-def _value(kind: Any, data: Any) -> Any:
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        if data is None:
-            return None
-        return _value(next(one for one in inner if one is not type(None)), data)
-    if origin in (tuple, frozenset):
-        return origin(_value(inner[0], one) for one in data)
-    if origin is Mapping:
-        return {str(name): _value(inner[1], one) for name, one in data.items()}
-    if isinstance(kind, type) and issubclass(kind, EggcrateError):
-        made = getattr(errors, str(data["error"]), EggcrateError)
-        fitting = isinstance(made, type) and issubclass(made, EggcrateError)
-        told = (str(data[part]) for part in ("what", "why", "hint"))
-        what, why, hint = told
-        return (made if fitting else EggcrateError)(what, why=why, hint=hint)
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(data)
-    if is_dataclass(kind):
-        return decoded(typing.cast("type[Any]", kind), data)
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if not isinstance(data, kind):
-        raise TypeError(f"{data!r:.60} is no {kind.__name__}")
-    return data

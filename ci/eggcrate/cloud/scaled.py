@@ -54,7 +54,8 @@ def build_jobs(
         here: the platform of this machine.
         emulator: whether children can run programs of other architectures.
     """
-    jobs, refused = [], {}
+    jobs: list[Job] = []
+    refused: dict[str, EggcrateError] = {}
     known: dict[bool, list[float]] = {True: [], False: []}
     items = [(item, item.environment.name, str(item.recipe.target.platform)) for item in wanted]
     for item, name, platform in items:

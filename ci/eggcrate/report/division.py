@@ -22,7 +22,9 @@ def summary(division: Division) -> str:
         for share in division.children
     ]
     notes = [f"{name}: {error}" for name, error in division.refused.items()]
-    return "\n\n".join([table(["machine", "because", "does", "seconds"], rows, "seconds"), *notes])
+    return "\n\n".join(
+        [table(["machine", "because", "does", "seconds"], rows, right="seconds"), *notes]
+    )
 
 
 def document(division: Division) -> dict[str, Any]:
