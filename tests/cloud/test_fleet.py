@@ -69,6 +69,11 @@ def _run(
         return fleet.ended()
 
 
+def _linger(build: FakeBuild) -> None:
+    """Go on until somebody cancels it."""
+    build.cancelled.wait(5)
+
+
 def _words(ended: tuple[Ended, ...]) -> list[str]:
     return [one.seen.status.value for one in ended]
 
@@ -156,7 +161,7 @@ def test_a_flaky_poll_does_no_harm(server: CloudBuildServer, api: CloudBuild) ->
 
 def test_a_service_that_stays_silent_is_told(server: CloudBuildServer, api: CloudBuild) -> None:
     """Children that cannot be followed are not left running either."""
-    server.work = lambda build: build.cancelled.wait(5) and None  # type: ignore[func-returns-value] # it waits
+    server.work = _linger
     server.list_faults[:] = [500] * 12
     with pytest.raises(CloudBuildError, match="does not tell"):
         _run(api, 2, pace=Pace(poll=0.02, blind=0.05, retries=HASTY.retries))
@@ -205,20 +210,21 @@ def test_no_child_outlives_its_parent(
 
     What others run is left alone.
     """
-    server.work = lambda build: build.cancelled.wait(5) and None  # type: ignore[func-returns-value] # it waits
+    server.work = _linger
     stranger = server.add(tags=["eggcrate-parent-other"])
-    server.create_faults[:] = [0, "lost"]
-    server.create_faults[0] = ""
+    server.create_faults[:] = ["", "lost"]
     heard = Heard()
-    with (
-        pytest.raises(raised),
-        Fleet(api, WHERE, "me", _orders(3), progress=heard, pace=HASTY),
-    ):
-        while len(server.builds) < 4:
-            time.sleep(0.01)
-        server.list_faults[:] = [500, "cut"]
-        server.cancel_faults[:] = [503, 500]
-        raise raised
+
+    def parent() -> None:
+        with Fleet(api, WHERE, "me", _orders(3), progress=heard, pace=HASTY):
+            while len(server.builds) < 4:
+                time.sleep(0.01)
+            server.list_faults[:] = [500, "cut"]
+            server.cancel_faults[:] = [503, 500]
+            raise raised
+
+    with pytest.raises(raised):
+        parent()
     assert server.live == [stranger.id]
     assert "cancelled 3 child builds" in heard.lines
     assert all(one.status not in LIVE for one in server.tagged("eggcrate-parent-me"))
@@ -228,7 +234,7 @@ def test_a_build_that_nobody_may_start_is_told_at_once(
     server: CloudBuildServer, api: CloudBuild
 ) -> None:
     """Denied is denied: with the role that is missing; those that were started are cancelled."""
-    server.work = lambda build: build.cancelled.wait(5) and None  # type: ignore[func-returns-value] # it waits
+    server.work = _linger
     server.create_faults[:] = ["", 403]
     with pytest.raises(CloudBuildError, match="start a build") as told:
         _run(api, 2)

@@ -7,11 +7,13 @@ asked for before they happen, each for as often as it is to happen.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import re
+import shlex
 import threading
 import uuid
-from collections.abc import Callable  # noqa: TC003 - a dataclass field's type
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,8 +29,12 @@ LIVE = ("QUEUED", "WORKING")
 _BUILDS = re.compile(r"/v1/projects/([^/]+)/locations/([^/]+)/builds(?:/([^/:]+))?(:cancel)?")
 _FILTER = re.compile(r'tags="([^"]+)"')
 _CODES = {
-    **{400: "FAILED_PRECONDITION", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"},
-    **{429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"},
+    400: "FAILED_PRECONDITION",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
 }
 
 Work = Callable[["FakeBuild"], None]
@@ -128,8 +134,14 @@ class CloudBuildServer:
         return made
 
     def start(self, document: dict[str, Any]) -> FakeBuild:
-        """Take a build and begin it."""
-        made = self.add(**{**document, "status": "QUEUED"})
+        """Take a build and begin it; it is read as strictly as the service reads it."""
+        kind: Any = importlib.import_module("google.cloud.devtools.cloudbuild_v1").Build
+        text = kind.to_json(
+            kind.from_json(json.dumps(document)),
+            use_integers_for_enums=False,
+            always_print_fields_with_no_presence=False,
+        )
+        made = self.add(**{**json.loads(text), "status": "QUEUED"})
         made.document["logUrl"] = f"https://console.example/builds/{made.id}"
 
         def run() -> None:
@@ -246,3 +258,15 @@ def cloud_build_server() -> Iterator[CloudBuildServer]:  # noqa: C901 - one hand
     with serving(Handler) as port:
         state.endpoint = f"http://127.0.0.1:{port}"
         yield state
+
+
+def command_of(build: FakeBuild) -> tuple[list[str], str]:
+    """The arguments of the ``eggcrate`` that a child build runs, and its standard input."""
+    line = next(one for one in build.script.splitlines() if ".venv/bin/eggcrate" in one)
+    command, _, end = line.partition(" <<")
+    words = [word.replace("$BUILD_ID", build.id) for word in shlex.split(command)]
+    stdin = ""
+    if end:
+        mark = end.strip("'")
+        stdin = build.script.partition(f"{line}\n")[2].rpartition(f"{mark}\n")[0]
+    return words[1:], stdin

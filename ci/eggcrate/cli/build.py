@@ -118,13 +118,12 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             _made, failed=failed, plan=plan, arguments=arguments, context=context, remote=remote
         )
         if arguments.on and remote:
-            from eggcrate.cli.build_elsewhere import (  # noqa: PLC0415 - rarely needed
-                build_elsewhere,
-            )
+            from eggcrate.cli import build_elsewhere as others  # noqa: PLC0415 - rarely needed
 
-            made = build_elsewhere(wanted, arguments, context, remote, make)
-            if made is None:
-                return EXIT_FAILURE if failed else EXIT_OK
+            if arguments.dry_run:
+                good = others.show_division(wanted, arguments, context, remote) and not failed
+                return EXIT_OK if good else EXIT_FAILURE
+            made = others.build_elsewhere(wanted, arguments, context, remote, make)
         else:
             made = make(wanted)
         sent = Sent()

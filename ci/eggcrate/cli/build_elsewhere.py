@@ -31,8 +31,8 @@ def build_elsewhere(
     context: Context,
     remote: Remote,
     make: Callable[[Sequence[Resolved]], HandedIn],
-) -> HandedIn | None:
-    """Build all of it, some of it here; nothing when it is only shown who would do what.
+) -> HandedIn:
+    """Build all of it, some of it here.
 
     Args:
         wanted: what to build.
@@ -45,9 +45,6 @@ def build_elsewhere(
         UsageError: what others build would not come back.
     """
     division = _divided(wanted, arguments, context, remote)
-    if arguments.dry_run:
-        show(division, arguments, context)
-        return None
     names = {job.name for job in division.here}
     here = [item for item in wanted if _name(item) in names]
     flags = [f"--{name}" for name in _PASSED_ON if getattr(arguments, name)]
@@ -72,6 +69,15 @@ def build_elsewhere(
         published=(*ours.published, *theirs.published),
         attested=(*ours.attested, *theirs.attested),
     )
+
+
+def show_division(
+    wanted: Sequence[Resolved], arguments: argparse.Namespace, context: Context, remote: Remote
+) -> bool:
+    """Show who would build what; whether somebody would."""
+    division = _divided(wanted, arguments, context, remote)
+    show(division, arguments, context)
+    return not division.refused
 
 
 def _divided(

@@ -133,7 +133,15 @@ def _seconds(jobs: Sequence[Job]) -> float:
 
 
 def _machines(jobs: Sequence[Job], bounds: Bounds) -> int:
-    return max(1, math.ceil(_seconds(jobs) / bounds.work))
+    """So few that none has more than it should, or than a job that cannot be divided."""
+    most = max([bounds.work, *(job.seconds for job in jobs)])
+    least = max(1, math.ceil(_seconds(jobs) / most))
+    enough = (
+        count
+        for count in range(least, len(jobs) + 1)
+        if count > bounds.machines or max(map(_seconds, _parts(jobs, count))) <= most
+    )
+    return next(enough, least)
 
 
 def _parts(jobs: Sequence[Job], count: int) -> list[list[Job]]:
