@@ -68,6 +68,13 @@ def add_elsewhere(verb: argparse.ArgumentParser) -> None:
         "emulators, such as tonistiigi/binfmt",
     )
     group.add_argument(
+        "--poll",
+        type=float,
+        default=15.0,
+        metavar="SECONDS",
+        help="between two looks at all children (default: 15)",
+    )
+    group.add_argument(
         "--hand-in",
         metavar="TAG",
         help="in a child build: publish what became of it under this tag",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,8 @@ def bounds(arguments: argparse.Namespace) -> Bounds:
     Raises:
         UsageError: not at all, or into nothing.
     """
-    if not arguments.work > 0 or arguments.machines < 1:
-        raise UsageError("--work and --machines must be more than nothing")
+    if not (arguments.work > 0 and arguments.poll > 0) or arguments.machines < 1:
+        raise UsageError("--work, --poll and --machines must be more than nothing")
     return Bounds(work=arguments.work, machines=arguments.machines)
 
 
@@ -101,6 +102,7 @@ def others(
 
     context.progress.info(f"\n{report.summary(division)}\n")
     region = _region(arguments)
+    pace = replace(fleets.PACE, poll=arguments.poll)
     with CloudBuild() as api:
         pattern = _pattern(arguments, context, remote, api, region)
 
@@ -113,7 +115,7 @@ def others(
 
         orders = [order(share) for share in division.children]
         with fleets.Fleet(
-            api, region, pattern.parent, orders, progress=context.progress, pace=fleets.PACE
+            api, region, pattern.parent, orders, progress=context.progress, pace=pace
         ) as fleet:
             yield lambda: _collect(division, fleet, context, remote, region)
 
