@@ -291,24 +291,26 @@ def test_an_image_that_a_child_does_not_build_is_told(place: Place) -> None:
     assert "it ended as TIMEOUT: too slow" in bad["error"]
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("build --all --on cloud-build", "add --push"),
-        ("build --all --push --load --on cloud-build", "add --push"),
-        ("build --all --push --on cloud-build --work 0", "more than nothing"),
-        ("matrix --on cloud-build --shard 1/2", "--shard is for one machine"),
-        ("matrix --on cloud-build --coverage", "--coverage is for one machine"),
-        ("matrix --on cloud-build --work 30 --source here", "none that a build can have"),
-        ("matrix --cells nowhere", "cannot be read"),
-        ("matrix --child-of me", "does not name a build"),
-    ],
-)
-def test_what_cannot_be_divided_is_refused(place: Place, line: str, told: str) -> None:
+REFUSED = {
+    "build --all --on cloud-build": "add --push",
+    "build --all --push --load --on cloud-build": "add --push",
+    "build --all --push --on cloud-build --work 0": "more than nothing",
+    "matrix --on cloud-build --shard 1/2": "--shard is for one machine",
+    "matrix --on cloud-build --coverage": "--coverage is for one machine",
+    "matrix --on cloud-build --work 30 --source here": "none that a build can have",
+    "matrix --dry-run": "--dry-run shows how --on divides",
+    "matrix --cells nowhere": "cannot be read",
+    "matrix --child-of me": "does not name a build",
+}
+
+
+def test_what_cannot_be_divided_is_refused(place: Place) -> None:
     """Before anything is run or started, in words that help."""
-    place.run(*line.split(), code=2)
-    assert told in place.rig.err
+    for line, told in REFUSED.items():
+        place.run(*line.split(), code=2)
+        assert told in place.rig.err
     assert not place.children
+    assert not place.rig.runtime.ran
 
 
 def test_cells_are_named_as_reports_name_them(place: Place, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def _orders(count: int) -> list[Order]:
     def order(number: int) -> Order:
         def build(tag: str) -> dict[str, Any]:
             step = {"name": "x", "script": f"do {number}"}
-            return {"steps": [step], "tags": ["eggcrate-parent-me", tag]}
+            return {"steps": [step], "tags": ["eggcrate-run-me", tag]}
 
         return Order(name=f"child {number}", build=build)
 
@@ -65,7 +65,9 @@ def _orders(count: int) -> list[Order]:
 def _run(
     api: CloudBuild, count: int = 1, pace: Pace = HASTY, heard: Heard | None = None
 ) -> tuple[Ended, ...]:
-    with Fleet(api, WHERE, "me", _orders(count), progress=heard or Silent(), pace=pace) as fleet:
+    with Fleet(
+        api, WHERE, "eggcrate-run-me", _orders(count), progress=heard or Silent(), pace=pace
+    ) as fleet:
         return fleet.ended()
 
 
@@ -83,7 +85,7 @@ def test_all_are_followed_with_one_poll(server: CloudBuildServer, api: CloudBuil
     ended = _run(api, 5)
     assert _words(ended) == ["SUCCESS"] * 5
     assert [one.attempts for one in ended] == [1] * 5
-    assert server.filters == {'tags="eggcrate-parent-me"'}
+    assert server.filters == {'tags="eggcrate-run-me"'}
     assert "get" not in server.asked
     assert len(server.builds) == 5
 
@@ -211,12 +213,12 @@ def test_no_child_outlives_its_parent(
     What others run is left alone.
     """
     server.work = _linger
-    stranger = server.add(tags=["eggcrate-parent-other"])
+    stranger = server.add(tags=["eggcrate-run-other"])
     server.create_faults[:] = ["", "lost"]
     heard = Heard()
 
     def parent() -> None:
-        with Fleet(api, WHERE, "me", _orders(3), progress=heard, pace=HASTY):
+        with Fleet(api, WHERE, "eggcrate-run-me", _orders(3), progress=heard, pace=HASTY):
             while len(server.builds) < 4:
                 time.sleep(0.01)
             server.list_faults[:] = [500, "cut"]
@@ -227,7 +229,7 @@ def test_no_child_outlives_its_parent(
         parent()
     assert server.live == [stranger.id]
     assert "cancelled 3 child builds" in heard.lines
-    assert all(one.status not in LIVE for one in server.tagged("eggcrate-parent-me"))
+    assert all(one.status not in LIVE for one in server.tagged("eggcrate-run-me"))
 
 
 def test_a_build_that_nobody_may_start_is_told_at_once(

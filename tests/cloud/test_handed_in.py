@@ -227,17 +227,17 @@ def _share(why: Why = Why.WORK, platform: str = "linux/amd64") -> Share:
 
 def test_a_child_has_what_is_left_of_its_parents_time() -> None:
     """It could not be of use for longer; when nothing is left it still gets a minute."""
-    pattern = pattern_of(PARENT, name="b", parent="p", now=NOW)
+    pattern = pattern_of(PARENT, name="b", parent="p", run="r", now=NOW)
     assert pattern.timeout == pytest.approx(3000, abs=1)
-    assert pattern_of(PARENT, name="", parent="p", now=NOW).timeout == 3600
+    assert pattern_of(PARENT, name="", parent="p", run="r", now=NOW).timeout == 3600
     late = NOW.replace(hour=20)
-    assert pattern_of(PARENT, name="b", parent="p", now=late).timeout == 60
+    assert pattern_of(PARENT, name="b", parent="p", run="r", now=late).timeout == 60
 
 
 def test_a_child_as_the_service_reads_it() -> None:
     """Variables of ours win and are not expanded; what the parent's meant is kept."""
     pattern = pattern_of(
-        PARENT, name="b", parent="p", now=NOW, variables={"EGGCRATE_REGISTRY": "new$1"}
+        PARENT, name="b", parent="p", run="r", now=NOW, variables={"EGGCRATE_REGISTRY": "new$1"}
     )
     made = child(pattern, _share(), ["matrix", "--cells", "-"], "t-1", stdin="a in one\n")
     env = made["options"]["env"]
@@ -245,7 +245,14 @@ def test_a_child_as_the_service_reads_it() -> None:
     assert made["options"]["substitutionOption"] == "ALLOW_LOOSE"
     assert made["options"]["logging"] == "CLOUD_LOGGING_ONLY"
     assert made["substitutions"] == {"_BUILDER": "python:3.13"}
-    assert made["tags"] == ["eggcrate", "eggcrate-child", "eggcrate-parent-p", "t-1", "one"]
+    assert made["tags"] == [
+        "eggcrate",
+        "eggcrate-child",
+        "eggcrate-parent-p",
+        "eggcrate-run-r",
+        "t-1",
+        "one",
+    ]
     assert [step["id"] for step in made["steps"]] == ["set-up", "work"]
     assert made["steps"][1]["script"].endswith(
         '.venv/bin/eggcrate matrix --cells - --child-of b --hand-in "results-$BUILD_ID" '
@@ -253,9 +260,27 @@ def test_a_child_as_the_service_reads_it() -> None:
     )
 
 
+def test_a_child_has_the_secrets_that_every_step_has() -> None:
+    """One that no step of it has would be refused by the service."""
+    secrets = [{"versionName": name, "env": name} for name in ("KEY", "TOKEN")]
+    build = {
+        **PARENT,
+        "options": {"secretEnv": ["KEY"]},
+        "availableSecrets": {"secretManager": secrets},
+    }
+    pattern = pattern_of(build, name="b", parent="p", run="r", now=NOW)
+    made = child(pattern, _share(), ["build"], "t")
+    assert made["availableSecrets"] == {"secretManager": secrets[:1]}
+    assert made["options"]["secretEnv"] == ["KEY"]
+    assert (
+        "availableSecrets"
+        not in pattern_of({**build, "options": {}}, name="b", parent="p", run="r", now=NOW).more
+    )
+
+
 def test_a_dockerfile_brings_its_client_and_where_needed_an_emulator() -> None:
     """Images of steps have no Docker client; the machine is no arm64 by itself."""
-    pattern = pattern_of(PARENT, name="", parent="p", now=NOW, emulator="binfmt")
+    pattern = pattern_of(PARENT, name="", parent="p", run="r", now=NOW, emulator="binfmt")
     here = child(pattern, _share(Why.DOCKERFILE), ["build"], "t")
     assert "scripts/ci_docker.sh" in here["steps"][-1]["script"]
     assert len(here["steps"]) == 2

@@ -26,7 +26,7 @@ from eggcrate.cli.matrix_parts import (
 from eggcrate.cli.plan import add_registry, tell_on_request
 from eggcrate.cli.trust_parts import add_verified, open_verifier
 from eggcrate.cloud.handed_in import HandedIn
-from eggcrate.errors import EXIT_FAILURE, EXIT_OK
+from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.matrix.coverage import combine
 from eggcrate.matrix.proving import carry_out
 from eggcrate.matrix.session import decide
@@ -154,6 +154,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         from eggcrate.cli.matrix_shell import run as shell  # noqa: PLC0415 - rarely needed
 
         return shell(arguments, context)
+    if arguments.dry_run and not arguments.on:
+        raise UsageError(
+            "--dry-run shows how --on divides the work", hint="add --on, or say --list"
+        )
     with (
         child_of(arguments, context),
         context.open_remote(arguments.registry) as remote,

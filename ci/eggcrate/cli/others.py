@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from eggcrate.cli.elsewhere import CLOUD_BUILD, commit_of
 from eggcrate.cloud import fleet as fleets
 from eggcrate.cloud.children import a_name, child, pattern_of, source_of
-from eggcrate.cloud.cloud_build import CloudBuild, Region
+from eggcrate.cloud.cloud_build import CloudBuild, Region, patiently
 from eggcrate.cloud.division import Bounds
 from eggcrate.cloud.handed_in import HandedIn, leave_durations, take_durations
 from eggcrate.cloud.logs import read_log
@@ -115,7 +116,7 @@ def others(
 
         orders = [order(share) for share in division.children]
         with fleets.Fleet(
-            api, region, pattern.parent, orders, progress=context.progress, pace=pace
+            api, region, pattern.tag, orders, progress=context.progress, pace=pace
         ) as fleet:
             yield lambda: _collect(division, fleet, context, remote, region)
 
@@ -190,9 +191,10 @@ def _pattern(
         context.progress.warn("changes that are not committed are not in the children's source")
     now = datetime.now(UTC)
     return pattern_of(
-        api.read(region, like) if like else {},
+        patiently(lambda: api.read(region, like), fleets.PACE.retries) if like else {},
         name=region.build(like) if parent else "",
         parent=within or a_name(now),
+        run=uuid.uuid4().hex[:12],
         now=now,
         source=source_of(arguments.source) if arguments.source else None,
         builder=arguments.builder or "",

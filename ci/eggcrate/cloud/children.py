@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.cloud.division import Why
-from eggcrate.cloud.fleet import ANY, parent_tag
+from eggcrate.cloud.fleet import ANY
 from eggcrate.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ class Pattern:
     """What all children of a parent have in common."""
 
     parent: str
-    """What tells this parent from all others."""
+    """The build or the run by hand that they belong to."""
+    run: str
+    """Tells this command from all others of the same parent."""
     build: str = ""
     """The parent's name in the API, when it is a build itself: its children end with it."""
     source: Mapping[str, Any]
@@ -64,6 +66,11 @@ class Pattern:
     """Of every step, in addition."""
     emulator: str = ""
     """Image that teaches the machine other architectures."""
+
+    @property
+    def tag(self) -> str:
+        """That all children of this command have, and no other build."""
+        return f"eggcrate-run-{self.run}"
 
 
 def source_of(text: str) -> dict[str, Any]:
@@ -110,6 +117,7 @@ def pattern_of(
     *,
     name: str,
     parent: str,
+    run: str,
     now: datetime,
     source: Mapping[str, Any] | None = None,
     builder: str = "",
@@ -121,7 +129,8 @@ def pattern_of(
     Args:
         build: as the API's JSON writes it.
         name: of the build that they end with; empty where it is only an example.
-        parent: what tells this parent from all others.
+        parent: the build or the run by hand that they belong to.
+        run: tells this command from all others of the same parent.
         now: the time; children have what is left of the parent's.
         source: instead of the build's own.
         builder: image of the steps instead of the first step's.
@@ -134,13 +143,14 @@ def pattern_of(
         timeout -= (now - datetime.fromisoformat(_whole(started))).total_seconds()
     steps = build.get("steps", [])
     options = build.get("options", {})
-    kept = ("serviceAccount", "availableSecrets", "secrets", "logsBucket")
+    kept = ("serviceAccount", "logsBucket")
     return Pattern(
         parent=parent,
+        run=run,
         build=name,
         source=source or resolved_source(build),
         options={name: options[name] for name in _OPTIONS if name in options},
-        more={name: build[name] for name in kept if name in build},
+        more={name: build[name] for name in kept if name in build} | _secrets(build),
         substitutions={
             name: value
             for name, value in build.get("substitutions", {}).items()
@@ -151,6 +161,18 @@ def pattern_of(
         variables=variables or {},
         emulator=emulator,
     )
+
+
+def _secrets(build: Mapping[str, Any]) -> dict[str, Any]:
+    """The secrets that all steps have; one that no step had would be refused."""
+    wanted = set(build.get("options", {}).get("secretEnv", ()))
+    told = build.get("availableSecrets", {})
+    found = {
+        "secretManager": [one for one in told.get("secretManager", ()) if one["env"] in wanted],
+        "inline": [one for one in told.get("inline", ()) if wanted & set(one["envMap"])],
+    }
+    known = {name: items for name, items in found.items() if items}
+    return {"availableSecrets": known} if known else {}
 
 
 def _whole(moment: str) -> str:
@@ -209,7 +231,7 @@ def _script(pattern: Pattern, share: Share, command: Sequence[str], stdin: str) 
 
 
 def _tags(pattern: Pattern, share: Share, tag: str) -> list[str]:
-    own = ["eggcrate", ANY, parent_tag(pattern.parent), tag]
+    own = ["eggcrate", ANY, f"eggcrate-parent-{pattern.parent}", pattern.tag, tag]
     names = [_TAG.sub("_", name)[:_TAG_LENGTH] for name in share.environments]
     return list(dict.fromkeys((*own, *names)))[:_TAGS]
 

@@ -13,19 +13,23 @@ import importlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from eggcrate.errors import CloudBuildError, ConfigError
 from eggcrate.retries import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from eggcrate.retries import Retries
 
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD"
 _PAGE = 100
 _PATIENCE = 60.0
 _GOOGLES = frozenset({"LOGGING_FAILURE", "FETCH_SOURCE_FAILED"})
 """Kinds of failure that are none of the build's steps'."""
+
+_Result = TypeVar("_Result")
 
 
 class Status(enum.Enum):
@@ -222,6 +226,21 @@ class CloudBuild:
                 if denied
                 else "",
             ) from error
+
+
+def patiently(ask: Callable[[], _Result], retries: Retries) -> _Result:
+    """Ask until there is an answer.
+
+    Raises:
+        CloudBuildError: there is none.
+    """
+    for attempt in range(retries.attempts):
+        try:
+            return ask()
+        except TransientError as error:
+            reason = error.reason
+            retries.sleep(retries.delay(attempt, None))
+    raise CloudBuildError("Cloud Build does not answer", why=reason)
 
 
 def _seen(build: Any) -> Seen:

@@ -91,18 +91,13 @@ class _Child:
         return f"{ANY}-{self.number}-{self.attempt}"
 
 
-def parent_tag(parent: str) -> str:
-    """The tag that all children of one parent have."""
-    return f"eggcrate-parent-{parent}"
-
-
 class Fleet:
-    """Child builds of one parent; a context manager, followed in a thread of its own.
+    """Child builds of one command; a context manager, followed in a thread of its own.
 
     Args:
         api: the service.
         region: where they run.
-        parent: what tells this parent from all others.
+        tag: that all of them have, and no other build.
         orders: what is wanted.
         progress: told of each start and end.
         pace: how patient it is.
@@ -112,14 +107,14 @@ class Fleet:
         self,
         api: CloudBuild,
         region: Region,
-        parent: str,
+        tag: str,
         orders: Sequence[Order],
         *,
         progress: Progress,
         pace: Pace,
     ) -> None:
         self._api, self._region, self._progress, self._pace = api, region, progress, pace
-        self._tag = parent_tag(parent)
+        self._tag = tag
         self._children = [_Child(order=one, number=n) for n, one in enumerate(orders, 1)]
         self._stop = threading.Event()
         self._error: BaseException | None = None
