@@ -244,6 +244,31 @@ def test_a_child_that_leaves_no_word_is_told(place: Place, prefix: str, why: str
     assert len(place.children) == 1
 
 
+def test_a_log_that_nobody_may_read_is_no_error(place: Place) -> None:
+    """It is for people: results come through the registry. The role that lacks is named.
+
+    A service that stumbles when it is asked for the parent is asked again.
+    """
+    place.server.get_faults[:] = [500, 429]
+    place.server.log_faults[:] = [403]
+    place.run("matrix", "--on", "cloud-build", "--work", "30")
+    assert "Cloud Logging does not give the log" in place.rig.err
+    assert f"https://console.example/builds/{place.children[0].id}" in place.rig.err
+    assert not place.report("cloud-build").exists()
+
+
+def test_what_docker_must_build_first_is_proven_by_a_child(place: Place) -> None:
+    """Whole, and on one machine: each would build another image."""
+    folder = place.rig.repository.environment("docked", ())
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    line = ("matrix", "--on", "cloud-build", "--work", "20", "--dry-run", "--json")
+    [first, *others] = json.loads(place.run(*line))["children"]
+    assert first["why"] == "dockerfile"
+    assert [job["environment"] for job in first["jobs"]] == ["docked"]
+    assert len(first["jobs"][0]["cells"]) == 3
+    assert {child["why"] for child in others} == {"work"}
+
+
 def test_images_are_built_elsewhere_and_published(place: Place, prefix: str) -> None:
     """A second image goes to a child, and another architecture: one table, one exit code."""
     place.rig.repository.environment("both", (package("six"),), settings=BOTH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from eggcrate.build.published import PublishResult, ToPublish
 from eggcrate.build.values import Verdict
 from eggcrate.cloud.children import child, pattern_of, resolved_source, source_of
 from eggcrate.cloud.division import Job, Share, Why
-from eggcrate.cloud.handed_in import HandedIn
+from eggcrate.cloud.handed_in import NAME, HandedIn
+from eggcrate.cloud.inventory import Held, uses
 from eggcrate.cloud.wire import decoded, encoded
 from eggcrate.errors import ConfigError, EggcrateError, LockStaleError, UsageError
 from eggcrate.matrix.cells import Cell, CellResult, Outcome, Proof
@@ -295,3 +297,14 @@ def test_a_dockerfile_brings_its_client_and_where_needed_an_emulator() -> None:
         jobs=tuple(replace(_share().jobs[0], environment=f"e{n}") for n in range(99)),
     )
     assert len(child(pattern, many, ["build"], "t")["tags"]) == 60
+
+
+def test_what_was_handed_in_uses_nothing() -> None:
+    """Clean-up takes it by age, as it takes proofs; durations stay, for they have a plain name."""
+    mine = Held(
+        name=NAME, digest="sha256:1", tags=("results-0b5c1f5e-7d0e-4b0a-9d57-3d3b7f5a1c2e",)
+    )
+    durations = Held(name=NAME, digest="sha256:2", tags=("durations",))
+    found = uses([mine, durations], keys={}, root=Path("nowhere"), prefix="host/path")
+    assert found == {(NAME, "sha256:2"): ("tag durations",)}
+    assert (mine.kind, durations.kind) == ("results", "image")

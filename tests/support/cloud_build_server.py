@@ -102,6 +102,8 @@ class CloudBuildServer:
     """Answers to the next lists: a status, ``cut``, ``stale`` (as it was the last time), or
     ``torn`` (half an answer)."""
     cancel_faults: list[int] = field(default_factory=list)
+    get_faults: list[int] = field(default_factory=list)
+    log_faults: list[int] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
     """Ids of builds that no list shows."""
     gone: set[str] = field(default_factory=set)
@@ -172,6 +174,9 @@ def cloud_build_server() -> Iterator[CloudBuildServer]:  # noqa: C901 - one hand
             self._list(parse_qs(url.query))
 
         def _one(self, build_id: str) -> None:
+            if state.get_faults:
+                self._error(state.get_faults.pop(0))
+                return
             if build_id not in state.builds or build_id in state.gone:
                 self._error(404)
                 return
@@ -242,6 +247,9 @@ def cloud_build_server() -> Iterator[CloudBuildServer]:  # noqa: C901 - one hand
             self.answer(200, found.document)
 
         def _log(self, body: dict[str, Any]) -> None:
+            if state.log_faults:
+                self._error(state.log_faults.pop(0))
+                return
             match = re.search(r'build_id="([^"]+)"', body["filter"])
             assert match
             start = int(body.get("pageToken", 0))

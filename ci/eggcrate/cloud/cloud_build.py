@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import importlib
 import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from eggcrate.errors import CloudBuildError, ConfigError
+from eggcrate.cloud.clients import credentials, load
+from eggcrate.errors import CloudBuildError
 from eggcrate.retries import TransientError
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from eggcrate.retries import Retries
 
+NAME = "Cloud Build"
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD"
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _PAGE = 100
 _PATIENCE = 60.0
 _GOOGLES = frozenset({"LOGGING_FAILURE", "FETCH_SOURCE_FAILED"})
@@ -112,33 +114,21 @@ class CloudBuild:
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        try:
-            self._api: Any = importlib.import_module("google.cloud.devtools.cloudbuild_v1")
-            self._errors: Any = importlib.import_module("google.api_core.exceptions")
-            auth: Any = importlib.import_module("google.auth.exceptions")
-            anonymous: Any = importlib.import_module("google.auth.credentials")
-            formats: Any = importlib.import_module("google.protobuf.json_format")
-            requests: Any = importlib.import_module("requests")
-        except ImportError as error:
-            raise ConfigError(
-                "the client of Cloud Build is not installed",
-                why=str(error),
-                hint="make setup-all, or pip install 'eggcrate[cloud]'",
-            ) from error
-        endpoint = environ.get(ENDPOINT, "").rstrip("/")
-        options = {"api_endpoint": endpoint} if endpoint else None
-        credentials = anonymous.AnonymousCredentials() if endpoint.startswith("http://") else None
+        self._api, self._errors, auth, formats, requests = load(
+            NAME,
+            "google.cloud.devtools.cloudbuild_v1",
+            "google.api_core.exceptions",
+            "google.auth.exceptions",
+            "google.protobuf.json_format",
+            "requests",
+        )
         self._broken = (auth.TransportError, requests.RequestException, formats.ParseError)
-        try:
-            self._client = self._api.CloudBuildClient(
-                credentials=credentials, transport="rest", client_options=options
-            )
-        except auth.DefaultCredentialsError as error:
-            raise ConfigError(
-                "there is no log-in for Cloud Build",
-                why=str(error).splitlines()[0],
-                hint="gcloud auth application-default login",
-            ) from error
+        endpoint = environ.get(ENDPOINT, "").rstrip("/")
+        self._client = self._api.CloudBuildClient(
+            credentials=credentials(NAME, endpoint, _SCOPES),
+            transport="rest",
+            client_options={"api_endpoint": endpoint} if endpoint else None,
+        )
 
     def __enter__(self) -> Self:
         return self
