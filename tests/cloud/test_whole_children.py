@@ -82,11 +82,16 @@ class Parent:
         return "\n".join([err, *log])
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the parents and their children: a base is made once."""
+    made = tmp_path_factory.mktemp("cache")
+    take_debs(made)
+    return made
+
+
 @pytest.fixture
-def parent(builder: str, registry_server: str, tmp_path: Path) -> Iterator[Parent]:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    take_debs(cache)
+def parent(builder: str, registry_server: str, cache: Path, tmp_path: Path) -> Iterator[Parent]:
     repository = make_repository(tmp_path / "repo", cache)
     repository.environment("one", real_packages("gcp-data", "idna"))
     repository.environment("two", real_packages("gcp-data", "six"))

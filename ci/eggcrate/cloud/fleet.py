@@ -116,6 +116,8 @@ class Fleet:
         self._api, self._region, self._progress, self._pace = api, region, progress, pace
         self._tag = tag
         self._children = [_Child(order=one, number=n) for n, one in enumerate(orders, 1)]
+        self._doubt = False
+        """Whether a build may go on that no child stands for any more."""
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="fleet", daemon=True)
@@ -127,7 +129,7 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        if any(child.ended is None for child in self._children):
+        if self._doubt or any(child.ended is None for child in self._children):
             self._cancel_all()
 
     def ended(self) -> tuple[Ended, ...]:
@@ -205,6 +207,7 @@ class Fleet:
             else:
                 child.missed += 1
                 child.unsure = child.missed < self._pace.missing
+                self._doubt |= not child.unsure
                 return
         if not child.id:
             return
@@ -224,6 +227,7 @@ class Fleet:
         except TransientError:
             return
         except NoSuchBuildError:
+            self._doubt = True
             gone = Seen(id=child.id, status=Status.STATUS_UNKNOWN)
             self._again(child, gone, "Cloud Build does not know it any more")
             return
