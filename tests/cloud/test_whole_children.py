@@ -14,7 +14,7 @@ import pytest
 
 from cloud.conftest import commit
 from eggcrate.cloud import cloud_build, fleet, logs
-from support.ci_builder import leftovers, package_settings
+from support.ci_builder import package_settings
 from support.cloud_build_docker import OnDocker
 from support.cloud_build_server import PROJECT, REGION, cloud_build_server
 from support.matrix import add_component, wait_until
@@ -50,6 +50,7 @@ class Parent:
 
     repository: Repository
     server: CloudBuildServer
+    work: OnDocker
     environ: dict[str, str]
 
     def argv(self, *arguments: str) -> list[str]:
@@ -83,15 +84,19 @@ class Parent:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the parents and their children: a base is made once."""
-    made = tmp_path_factory.mktemp("cache")
-    take_debs(made)
+def caches(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Of parents, and of their children: what is under way in one is told by its processes."""
+    made = (tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("theirs"))
+    for folder in made:
+        take_debs(folder)
     return made
 
 
 @pytest.fixture
-def parent(builder: str, registry_server: str, cache: Path, tmp_path: Path) -> Iterator[Parent]:
+def parent(
+    builder: str, registry_server: str, caches: tuple[Path, Path], tmp_path: Path
+) -> Iterator[Parent]:
+    cache, theirs = caches
     repository = make_repository(tmp_path / "repo", cache)
     repository.environment("one", real_packages("gcp-data", "idna"))
     repository.environment("two", real_packages("gcp-data", "six"))
@@ -108,7 +113,7 @@ def parent(builder: str, registry_server: str, cache: Path, tmp_path: Path) -> I
     registry = f"{registry_server}/{name}"
     arguments = [
         *package_settings(),
-        f"--mount={cache}:/builder/home/.cache/eggcrate",
+        f"--mount={theirs}:/builder/home/.cache/eggcrate",
         f"--mount={HERE / 'ci'}:/eggcrate/ci:ro",
         f"--mount={sysconfig.get_path('purelib')}:/eggcrate/site:ro",
         # Steps cannot reach the loopback service; they only look at it once a minute.
@@ -136,7 +141,7 @@ def parent(builder: str, registry_server: str, cache: Path, tmp_path: Path) -> I
                 logs.ENDPOINT: server.endpoint,
             }
         )
-        yield Parent(repository=repository, server=server, environ=environ)
+        yield Parent(repository=repository, server=server, work=work, environ=environ)
 
 
 @pytest.mark.sandbox
@@ -166,7 +171,7 @@ def test_children_build_publish_and_prove(parent: Parent) -> None:
         ("good", "one"): "passed",
         ("good", "two"): "passed",
         ("bad", "two"): "failed",
-    }
+    }, [cell["reason"] for cell in outcomes.values()]
     log = parent.repository.root / "build/matrix" / outcomes["bad", "two"]["log"]
     assert "assert six is None" in log.read_text()
     [_, second] = parent.server.tagged(fleet.ANY)
@@ -175,7 +180,7 @@ def test_children_build_publish_and_prove(parent: Parent) -> None:
         found["one"]["digest"],
         found["two"]["digest"],
     }
-    assert not leftovers()
+    assert not parent.work.left()
 
 
 def test_a_parent_that_is_ended_leaves_no_step_running(parent: Parent) -> None:
@@ -190,11 +195,11 @@ def test_a_parent_that_is_ended_leaves_no_step_running(parent: Parent) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: any(name.endswith("step_0") for name in leftovers()), process)
+    wait_until(lambda: any(name.endswith("step_0") for name in parent.work.left()), process)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "cancelled 1 child build" in err
     [child] = parent.server.tagged(fleet.ANY)
     assert child.status == "CANCELLED"
-    wait_until(lambda: not leftovers())
+    wait_until(lambda: not parent.work.left())

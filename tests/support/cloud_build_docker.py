@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.cloud.local_registry import THIS_MACHINE
+from eggcrate.cloud.step_container import LABEL
+from eggcrate.runtimes.docker_daemon import connect
 from support.repository import HERE
 
 if TYPE_CHECKING:
@@ -38,6 +40,20 @@ class OnDocker:
     registry: str
     arguments: Sequence[str]
     environ: Mapping[str, str]
+    processes: list[int] = field(default_factory=list)
+    """Of the builds so far."""
+
+    def left(self) -> set[str]:
+        """What these builds have in the daemon: names of containers and volumes."""
+        found = set()
+        with connect() as client:
+            for process in self.processes:
+                label = {"label": f"{LABEL}={process}"}
+                containers = client.containers(all=True, filters=label)
+                found |= {name for one in containers for name in one["Names"]}
+                volumes = client.volumes(filters=label)["Volumes"] or ()
+                found |= {one["Name"] for one in volumes}
+        return found
 
     def __call__(self, build: FakeBuild) -> None:
         """Run one to its end, or until it is cancelled."""
@@ -59,6 +75,7 @@ class OnDocker:
                 stdout=out,
                 stderr=log,
             )
+            self.processes.append(process.pid)
             while process.poll() is None:
                 if build.cancelled.wait(0.1):
                     process.terminate()
