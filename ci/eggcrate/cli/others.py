@@ -100,7 +100,6 @@ def others(
     if not division.children:
         yield lambda: (HandedIn(), ())
         return
-
     context.progress.info(f"\n{report.summary(division)}\n")
     region = _region(arguments)
     pace = replace(fleets.PACE, poll=arguments.poll)
@@ -124,7 +123,6 @@ def others(
 def _collect(
     division: Division, fleet: Fleet, context: Context, remote: Remote, region: Region
 ) -> tuple[HandedIn, tuple[Lost, ...]]:
-
     def log(share: Share, one: Ended) -> str:
         return _log(share, one, context, region)
 
@@ -155,7 +153,6 @@ def _log(share: Share, one: Ended, context: Context, region: Region) -> str:
 
 
 def _region(arguments: argparse.Namespace) -> Region:
-
     project = arguments.project or os.environ.get("PROJECT_ID", "")
     if not project:
         raise UsageError(
