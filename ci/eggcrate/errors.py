@@ -166,6 +166,10 @@ class SubmitError(EggcrateError):
     """A run, schedule or file that a platform does not take, or does not have."""
 
 
+class CloudBuildError(EggcrateError):
+    """Cloud Build does not do what was asked of it."""
+
+
 class TaskOutputError(EggcrateError):
     """A task that ended well, and did not give what it promises."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from eggcrate.build.local import LocalRegistry
 from eggcrate.build.published import RemoteRegistry, image_of, mountable, publish
 from eggcrate.build.shelf import read_shelf
 from eggcrate.build.workshop import Workshop
+from eggcrate.cli.elsewhere import add_elsewhere, child_of, tell_parent
 from eggcrate.cli.plan import (
     add_platform,
     add_registry,
@@ -21,12 +23,13 @@ from eggcrate.cli.plan import (
     read_locks,
 )
 from eggcrate.cli.trust_parts import open_notary
+from eggcrate.cloud.handed_in import HandedIn
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import build as report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from eggcrate.build.attest import Attested
     from eggcrate.build.plan import Plan
@@ -74,6 +77,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.add_argument("--force", action="store_true", help="also what is published already")
     verb.add_argument("--dry-run", action="store_true", help="show what would be built")
     verb.add_argument("--json", action="store_true", help="print eggcrate.build/1")
+    add_elsewhere(verb)
     verb.set_defaults(run=run)
 
 
@@ -106,44 +110,71 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         raise UsageError("name the environments to build, or say --all or --changed")
     if arguments.output:
         check_output(arguments.output)
-    with context.open_remote(arguments.registry) as remote:
-        if arguments.push and remote is None:
+    with context.open_remote(arguments.registry) as remote, child_of(arguments, context):
+        if remote is None and (arguments.push or arguments.on):
             raise no_registry("push to")
         wanted, failed, plan = _decide(arguments, context, remote)
-        shop = workshop(context, locked=arguments.locked)
-        pushing = remote if arguments.push and wanted and not arguments.dry_run else None
-        if pushing and plan:
-            shop.shelf = read_shelf(
-                pushing, mountable(pushing, plan, context.monorepo.environment_folders)
-            )
-            shop.complete = bool(arguments.load or arguments.output)
-        results = build_all(wanted, failed, shop, dry_run=arguments.dry_run)
-        published: list[PublishResult] = []
-        if pushing:
-            published = publish(
-                [image_of(result) for result in results if result.good],
-                layout=context.store,
-                remote=pushing,
-                cache=context.settings.cache,
-                holders=shop.shelf.holders,
-                again=arguments.force,
-                progress=context.progress,
-            )
-        attested: list[Attested] = []
-        if pushing and (arguments.attest or context.settings.attest):
-            with open_notary(context, pushing, shop) as notary:
-                attested = attest(published, wanted, notary)
+        make = functools.partial(
+            _made, failed=failed, plan=plan, arguments=arguments, context=context, remote=remote
+        )
+        if arguments.on and remote:
+            from eggcrate.cli import build_elsewhere as others  # noqa: PLC0415 - rarely needed
+
+            if arguments.dry_run:
+                good = others.show_division(wanted, arguments, context, remote) and not failed
+                return EXIT_OK if good else EXIT_FAILURE
+            made = others.build_elsewhere(wanted, arguments, context, remote, make)
+        else:
+            made = make(wanted)
         sent = Sent()
         if not arguments.dry_run:
             output, load = arguments.output, arguments.load
-            sent = send(context.store, results, output=output, load=load, remote=remote)
+            sent = send(context.store, made.builds, output=output, load=load, remote=remote)
+        tell_parent(arguments, context, made)
+    told = (made.builds, made.published, sent, made.attested)
     if arguments.json:
-        context.show_json("eggcrate.build/1", report.document(results, published, sent, attested))
+        context.show_json("eggcrate.build/1", report.document(*told))
     else:
-        context.show(report.summary(results, published, sent, attested))
-    errors = [one.error for one in published] + [one.error for one in attested]
-    good = all(one.good for one in results) and not any(errors)
+        context.show(report.summary(*told))
+    errors = [one.error for one in made.published] + [one.error for one in made.attested]
+    good = all(one.good for one in made.builds) and not any(errors)
     return EXIT_OK if good and not sent.error else EXIT_FAILURE
+
+
+def _made(
+    wanted: Sequence[Resolved],
+    failed: Mapping[str, EggcrateError],
+    plan: Plan | None,
+    *,
+    arguments: argparse.Namespace,
+    context: Context,
+    remote: Remote | None,
+) -> HandedIn:
+    """Build and publish on this machine."""
+    shop = workshop(context, locked=arguments.locked)
+    pushing = remote if arguments.push and wanted and not arguments.dry_run else None
+    if pushing and plan:
+        shop.shelf = read_shelf(
+            pushing, mountable(pushing, plan, context.monorepo.environment_folders)
+        )
+        shop.complete = bool(arguments.load or arguments.output)
+    results = build_all(wanted, failed, shop, dry_run=arguments.dry_run)
+    published: list[PublishResult] = []
+    if pushing:
+        published = publish(
+            [image_of(result) for result in results if result.good],
+            layout=context.store,
+            remote=pushing,
+            cache=context.settings.cache,
+            holders=shop.shelf.holders,
+            again=arguments.force,
+            progress=context.progress,
+        )
+    attested: list[Attested] = []
+    if pushing and (arguments.attest or context.settings.attest):
+        with open_notary(context, pushing, shop) as notary:
+            attested = attest(published, wanted, notary)
+    return HandedIn(builds=tuple(results), published=tuple(published), attested=tuple(attested))
 
 
 def _decide(

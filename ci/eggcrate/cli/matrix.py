@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.cli.build import add_locked, workshop
+from eggcrate.cli.elsewhere import add_elsewhere, child_of, tell_parent
 from eggcrate.cli.matrix_parts import (
     Parts,
     Terminal,
@@ -25,7 +26,8 @@ from eggcrate.cli.matrix_parts import (
 from eggcrate.cli.matrix_pipeline import add_pipeline, run_compile, run_sent
 from eggcrate.cli.plan import add_registry, tell_on_request
 from eggcrate.cli.trust_parts import add_verified, open_verifier
-from eggcrate.errors import EXIT_FAILURE, EXIT_OK
+from eggcrate.cloud.handed_in import HandedIn
+from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.matrix.coverage import combine
 from eggcrate.matrix.proving import carry_out
 from eggcrate.matrix.session import decide
@@ -39,9 +41,11 @@ from eggcrate.report.suggestions import text as suggestions_text
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from eggcrate.build.verify import Verifier
     from eggcrate.cli.context import Context
+    from eggcrate.matrix.cells import Cell
     from eggcrate.matrix.session import Matrix, Selection, Session
     from eggcrate.registry.remote import Remote
 
@@ -76,7 +80,11 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_registry(verb)
     add_verified(verb)
     add_locked(verb)
+    verb.add_argument(
+        "--dry-run", action="store_true", help="with --on: show who would do what; run nothing"
+    )
     verb.add_argument("--json", action="store_true", help=f"print {SCHEMA}")
+    add_elsewhere(verb)
     verb.set_defaults(run=run, takes_rest=True)
 
 
@@ -101,6 +109,12 @@ def _add_selection(verb: argparse.ArgumentParser) -> None:
         "--base", metavar="REF", help="with --affected: tell what changed since this git revision"
     )
     verb.add_argument("--failed", action="store_true", help="only what was not good last time")
+    verb.add_argument(
+        "--cells",
+        metavar="FILE",
+        help="only the cells that the file (- for standard input) lists, one a line, as reports "
+        "name them: train[sklearn] in sklearn-1-5",
+    )
     verb.add_argument(
         "--shard",
         metavar="N/OF",
@@ -144,7 +158,12 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         return shell(arguments, context)
     if arguments.sent:
         return run_sent(arguments, context)
+    if arguments.dry_run and not arguments.on:
+        raise UsageError(
+            "--dry-run shows how --on divides the work", hint="add --on, or say --list"
+        )
     with (
+        child_of(arguments, context),
         context.open_remote(arguments.registry) as remote,
         open_verifier(arguments, context, remote) as verifier,
     ):
@@ -186,20 +205,27 @@ def _run(
         return _nothing(matrix, arguments, context, some=some)
     if arguments.compile:
         return run_compile(matrix, arguments, context, parts)
-    return _prove(matrix, asked, arguments, context, parts)
+    carry = functools.partial(_prove, arguments=arguments, context=context, parts=parts)
+    if arguments.on:
+        from eggcrate.cli.matrix_elsewhere import prove_elsewhere  # noqa: PLC0415 - rarely needed
+
+        return _told(
+            prove_elsewhere(matrix, arguments, context, parts, carry), asked, arguments, context
+        )
+    return _told(carry(matrix, matrix.cells), asked, arguments, context)
 
 
 def _prove(
     matrix: Matrix,
-    asked: Selection,
+    cells: Sequence[Cell],
     arguments: argparse.Namespace,
     context: Context,
     parts: Parts,
-) -> int:
+) -> Session:
     with contextlib.closing(Terminal(context.progress, matrix.grid.incompatible)) as watch:
-        session = carry_out(
+        return carry_out(
             matrix,
-            matrix.cells,
+            cells,
             root=context.root,
             workshop=workshop(context, locked=arguments.locked),
             runtime=functools.partial(parts.runtime, tell=watch.runtime),
@@ -209,6 +235,16 @@ def _prove(
             options=parts.options,
             watch=watch,
         )
+
+
+def _told(
+    session: Session | None,
+    asked: Selection,
+    arguments: argparse.Namespace,
+    context: Context,
+) -> int:
+    if session is None:  # it was only shown who would do what
+        return EXIT_OK
     for result in session.disagreements:
         context.progress.warn(f"{result.cell}: {result.reason}")
     if not arguments.no_memory:
@@ -216,6 +252,10 @@ def _prove(
     _report(session, asked, arguments, context)
     if arguments.coverage:
         _coverage(session, context)
+    if arguments.hand_in:
+        mine = set(session.matrix.cells)
+        cells = tuple(result for result in session.results if result.cell in mine)
+        tell_parent(arguments, context, HandedIn(builds=session.images, cells=cells))
     return EXIT_OK if session.good else EXIT_FAILURE
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.build.values import Verdict
@@ -142,11 +144,12 @@ def tell_durations(results: Iterable[CellResult], context: Context) -> None:
 def part_of(
     matrix: Matrix, arguments: argparse.Namespace, context: Context, parts: Parts
 ) -> Matrix:
-    """A matrix of the shard that is asked for; without one all of it.
+    """A matrix of the cells and of the shard that are asked for; without them all of it.
 
     Of what machines may differ in nothing counts: so this comes before the cells are left out
     that one of them remembers, as passed or as failed, and durations are those it is given.
     """
+    matrix = only_named(matrix, arguments)
     if not arguments.shard:
         return matrix
     shard = Shard.parse(arguments.shard)
@@ -172,6 +175,30 @@ def only_failed(matrix: Matrix, failed: frozenset[Cell], asked: Selection) -> Ma
     gone = missing({cell for cell in failed if asked.covers(cell)}, matrix)
     cells = tuple(cell for cell in matrix.cells if cell in failed)
     return replace(matrix, cells=cells, errors={**matrix.errors, **gone})
+
+
+def only_named(matrix: Matrix, arguments: argparse.Namespace) -> Matrix:
+    """A matrix of the cells that a file lists, where one is given.
+
+    Raises:
+        UsageError: it cannot be read, or lists what is no cell.
+    """
+    if not arguments.cells:
+        return matrix
+    try:
+        text = sys.stdin.read() if arguments.cells == "-" else Path(arguments.cells).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{arguments.cells} cannot be read", why=str(error)) from error
+    wanted = {line.strip() for line in text.splitlines() if line.strip()}
+    known = {str(cell): cell for cell in matrix.cells}
+    if unknown := sorted(wanted - set(known)):
+        raise UsageError(
+            f"there is no cell {unknown[0]!r}"
+            + f", nor {len(unknown) - 1} more" * (unknown[1:] != []),
+            hint="write COMPONENT in ENV or COMPONENT[FLAVOUR] in ENV, as reports do; published "
+            "images are there with --released",
+        )
+    return replace(matrix, cells=tuple(known[name] for name in sorted(wanted)))
 
 
 def unasked(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from eggcrate.registry.remote import Remote
 
-_OWN = re.compile(r"key-[0-9a-f]+|code-[0-9a-f]+|proof-[0-9a-f]+")
-"""Tags that Eggcrate makes of content: they name something, and use nothing."""
+_OWN = re.compile(r"key-[0-9a-f]+|code-[0-9a-f]+|proof-[0-9a-f]+|results-[0-9a-f-]+")
+"""Tags that Eggcrate makes: they name something, and use nothing."""
 _ABOUT = re.compile(r"sha256-([0-9a-f]{64})(?:\..+)?")
 """Tags of signatures and other referrers, where a registry keeps no list of them."""
 Name = tuple[str, str]
@@ -59,11 +59,13 @@ class Held:
 
     @property
     def kind(self) -> str:
-        """``image``, ``index``, ``proof`` or ``referrer``."""
+        """``image``, ``index``, ``proof``, ``results`` or ``referrer``."""
         if self.about:
             return "referrer"
         if self.tags and all(tag.startswith("proof-") for tag in self.tags):
             return "proof"
+        if self.tags and all(tag.startswith("results-") for tag in self.tags):
+            return "results"
         return "index" if self.parts else "image"
 
 

@@ -15,6 +15,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eggcrate.balance import balanced
 from eggcrate.errors import UsageError
 from eggcrate.files import atomic_write, sealed, unsealed
 from eggcrate.parsing import json_of
@@ -72,13 +73,7 @@ def divide(
         statistics.median_low([known[str(cell)] for cell in everyone if str(cell) in known] or [0])
     )
     weights = {cell: max(1, known.get(str(cell), usual or _UNKNOWN)) for cell in everyone}
-    parts: list[list[Cell]] = [[] for _ in range(count)]
-    loads = [0] * count
-    for cell in sorted(everyone, key=lambda cell: (-weights[cell], cell)):
-        least = loads.index(min(loads))
-        parts[least].append(cell)
-        loads[least] += weights[cell]
-    return tuple(tuple(sorted(part)) for part in parts)
+    return tuple(tuple(sorted(part)) for part in balanced(weights, count))
 
 
 def fingerprint(parts: Sequence[Sequence[Cell]]) -> str:
