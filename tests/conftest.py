@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import importlib.util
 import ipaddress
+import os
 import shutil
 import signal
 import socket
+import sys
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 # A shell that starts a program in the background has it ignore Ctrl-C, and all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where the environment forbids byte code, each process that a test starts would compile all that
+# it imports again: seconds for Poetry and KFP.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 __all__ = ["docker_daemon", "registry_server"]
 _TOOLS = ("skopeo", "umoci")
