@@ -174,6 +174,8 @@ def _packages(one: EnvironmentImpact) -> str:
         return "cannot be compared"
     if one.fate is Fate.NEW:
         return f"new environment, {one.difference.count} packages"
+    if one.fate is Fate.RENAMED:
+        return f"renamed from {safe(one.renamed_from)}, {one.difference.count} packages"
     told = [counted(one.difference)] if one.difference.changes else []
     if one.base_moved:
         told.append("base moved" if one.base == one.base_before else f"base {safe(one.base)}")
