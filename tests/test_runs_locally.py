@@ -76,6 +76,9 @@ def test_the_network_and_the_registry(root: Path, registry_server: str) -> None:
     A compiled file runs where there is no image yet: its images are pulled from the registry in
     their names. Of the runs the newest are kept.
     """
+    shown = eggcrate(root, "run", "both", "--dry-run").stdout
+    assert "download  -      one (to be built)" in shown
+    assert "sha256:0" not in shown
     told = run_pipeline(root, "both")
     found = interfaces(told)
     assert found["download"] > 1

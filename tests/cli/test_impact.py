@@ -72,6 +72,7 @@ def test_no_change_is_one_line(repository: Repository, call: Call) -> None:
     code, out, _ = call("impact", "--offline", "--exit-code")
     assert code == 0
     assert out.startswith("✅ **Impact: none.**")
+    assert "at `main` (`" in out  # a terminal shows no markup of HTML
     assert len(out.strip().splitlines()) == 1
     assert (repository.root / "build/impact.md").read_text().startswith(f"{MARKER}\n✅")
 

@@ -213,6 +213,15 @@ context.progress.info("four")
     assert done.stdout == 'one\ntwo\n{\n  "schema": "three/1"\n}\nfour\n'
 
 
+def test_without_a_registry_the_store_is_spoken_of(run) -> None:
+    """Nothing is published on a laptop; the plan counts what is to be done."""
+    code, out, _ = run("plan", "--explain", "bare")
+    assert code == 0
+    assert "is not in the store." in out
+    assert "publish" not in out
+    assert run("plan")[1].endswith("\n\n2 build\n")
+
+
 def test_byte_code_is_kept_where_the_environment_forbids_it(tmp_path: Path) -> None:
     """Containers that forbid it would make each start compile all that it imports."""
     variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(HERE / "ci")}

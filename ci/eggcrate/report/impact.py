@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING
 
 from eggcrate.matrix.decisions import is_jump
@@ -54,6 +56,12 @@ def markdown(impact: Impact, today: date, extra: Sequence[str] = (), *, limit: i
         folded(f"{len(notes)} note{'s' * (len(notes) != 1)}", _listed(_grouped(notes))),
     ]
     return fitted(filter(None, sections), limit, WHOLE)
+
+
+def for_terminal(text: str) -> str:
+    """The report as a terminal shows it best: code in backticks, and signs as they are."""
+    told = text.replace(f"{MARKER}\n", "", 1).rstrip()
+    return html.unescape(re.sub("</?code>", "`", told))
 
 
 def headline(impact: Impact) -> str:
