@@ -42,12 +42,20 @@ _TOOLS = ("skopeo", "umoci")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """One worker has the Docker daemon: two would wait for each other.
 
+    Those that may take longest come first: at the end one worker would be alone with them.
     A wrapper, for xdist reads the groups in this very hook, and may be asked before us.
     """
+    items.sort(key=lambda item: -allowance(item))
     for item in items:
         if "docker_daemon" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("docker"))
     return (yield)
+
+
+def allowance(item: pytest.Item) -> float:
+    """Seconds that a test may take by its own mark; 0 for those that need none."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark else 0.0
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

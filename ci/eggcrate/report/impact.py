@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING
 
@@ -59,9 +58,8 @@ def markdown(impact: Impact, today: date, extra: Sequence[str] = (), *, limit: i
 
 
 def for_terminal(text: str) -> str:
-    """The report as a terminal shows it best: code in backticks, and signs as they are."""
-    told = text.replace(f"{MARKER}\n", "", 1).rstrip()
-    return html.unescape(re.sub("</?code>", "`", told))
+    """The report as a terminal shows it best: code in backticks; else as it is, to be pasted."""
+    return re.sub("</?code>", "`", text.replace(f"{MARKER}\n", "", 1).rstrip())
 
 
 def headline(impact: Impact) -> str:
