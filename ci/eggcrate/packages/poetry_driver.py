@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from poetry.console.application import main as poetry
+from poetry.core.packages.dependency import Dependency
 from poetry.core.pyproject.toml import PyProjectTOML
 from poetry.packages.locker import Locker
 from poetry.utils.env import EnvManager, SystemEnv
@@ -42,6 +43,7 @@ def main() -> None:
     """
     for name in _USED:
         importlib.import_module(name)
+    Dependency.create_from_pep_508("a>=1; os_name == 'posix'")  # which reads the grammars
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
