@@ -54,6 +54,7 @@ _VERBS = {
     "merge-lock": "merge three versions of a lock (git runs it)",
     "follow": "watch a run on Vertex AI or Kubeflow, or cancel it",
     "schedule": "have Vertex AI run a compiled pipeline again and again",
+    "lineage": "find the runs and schedules that use an image, and the images of a run",
     "upload": "put a compiled pipeline into a bucket or a registry of pipelines",
     "compile": "compile pipelines into what KFP's backends run",
     "package": "make a wheel of the helper modules that components share",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.build.recipe import tag_of
+from eggcrate.cli.lineage import add_sources, used_by_runs
 from eggcrate.cli.plan import add_registry, no_registry, read_locks
 from eggcrate.cloud.artifact_registry import ArtifactRegistry, Place
 from eggcrate.cloud.cleanup import Fate, carry_out, decide
@@ -55,8 +56,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "cleanup",
         help="delete images that nothing uses",
         description="Delete what no tag of people's (stable among them), no lock of the working "
-        "tree and no compiled pipeline refers to, and what is older than --keep-days. What is used "
-        "is never deleted, nor what it is made of, nor what is about it.",
+        "tree, no compiled pipeline and, with --vertex or --kubeflow, no run or schedule there "
+        "refers to, and what is older than --keep-days. What is used is never deleted, nor what it "
+        "is made of, nor what is about it.",
     )
     cleanup.add_argument(
         "--keep-days",
@@ -83,6 +85,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             help="a file or folder of compiled pipelines that are not in this repository, such as "
             "those in a bucket; may be repeated",
         )
+        add_sources(action)
     for action in (ensure, listing, cleanup):
         add_registry(action)
         action.add_argument("--json", action="store_true", help="print JSON")
@@ -195,4 +198,8 @@ def _read(
         prefix=str(remote),
         more=arguments.used_by,
     )
-    return items, used
+    by_runs = used_by_runs(arguments, context, str(remote))
+    return items, {
+        named: tuple(dict.fromkeys((*used.get(named, ()), *by_runs.get(named, ()))))
+        for named in {*used, *by_runs}
+    }
