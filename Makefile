@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 EGGCRATE := .venv/bin/eggcrate
 ARGS ?=
+unexport PYTHONDONTWRITEBYTECODE  # set in many containers; every start would compile all again
 
 .PHONY: help
 help: ## list the targets

@@ -265,7 +265,7 @@ def add_ourselves() -> None:
         "#!/bin/sh\n"
         '\'\'\'exec\' "$(dirname -- "$0")/python" "$0" "$@"\n'
         "' '''\n"
-        "import sys\n\nfrom eggcrate.cli import main\n\nsys.exit(main())\n"
+        "import sys\n\nfrom eggcrate.__main__ import main\n\nsys.exit(main())\n"
     )
     command.chmod(0o755)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import importlib.util
 import ipaddress
+import os
 import shutil
 import signal
 import socket
+import sys
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Where the environment forbids byte code, each process that a test starts would compile all that
+# it imports again: seconds for Poetry and KFP.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 __all__ = ["docker_daemon", "registry_server"]
 _TOOLS = ("skopeo", "umoci")
 
@@ -35,12 +42,20 @@ _TOOLS = ("skopeo", "umoci")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """One worker has the Docker daemon: two would wait for each other.
 
+    Those that may take longest come first: at the end one worker would be alone with them.
     A wrapper, for xdist reads the groups in this very hook, and may be asked before us.
     """
+    items.sort(key=lambda item: -allowance(item))
     for item in items:
         if "docker_daemon" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("docker"))
     return (yield)
+
+
+def allowance(item: pytest.Item) -> float:
+    """Seconds that a test may take by its own mark; 0 for those that need none."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark else 0.0
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -27,3 +27,10 @@ def test_one_worker_has_the_docker_daemon(request: pytest.FixtureRequest) -> Non
     for item in request.session.items:
         if "docker_daemon" in getattr(item, "fixturenames", ()):
             assert item.nodeid.endswith("@docker"), item.nodeid
+
+
+def test_what_takes_longest_comes_first(request: pytest.FixtureRequest) -> None:
+    """Two workers end together only when neither begins with a whole build at the end."""
+    marks = [item.get_closest_marker("timeout") for item in request.session.items]
+    allowed = [mark.args[0] if mark else 0 for mark in marks]
+    assert allowed == sorted(allowed, reverse=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CACHE = ("*/*", "blobs/sha256/*", "files/*/*/*", "selections/*/*", "units/*/*")
 """Where in the user's cache scratch is made; never inside of what was unpacked."""
-CHECKOUT = ("*",)
+CHECKOUT = ("*", "runs/*/*", "tasks/*")
 STORE = ("*", "blobs/sha256/*")
 
 _DAY = 24 * 3600.0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,3 +87,65 @@ def run(
     return Completed(
         argv=tuple(argv), returncode=done.returncode, stdout=done.stdout, stderr=done.stderr
     )
+
+
+class Answerer:
+    """A program that answers each line that it is given with one of its own.
+
+    It is in a group of its own: Ctrl-C does not reach it, and what it started ends with it.
+
+    Args:
+        argv: the program and its arguments.
+        env: its whole environment.
+
+    Raises:
+        ProcessError: it could not be started.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self._argv = tuple(argv)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
+        try:
+            self._process = subprocess.Popen(
+                self._argv,
+                env=dict(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+                text=True,
+            )
+        except OSError as error:
+            self._errors.close()
+            raise ProcessError(f"{argv[0]} could not be started", why=str(error)) from error
+
+    def ask(self, line: str) -> str:
+        """Give it a line, and wait for its answer.
+
+        Raises:
+            ProcessError: it ended without one.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        assert self._process.stdout is not None  # noqa: S101 - as above
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+        if answer := self._process.stdout.readline():
+            return answer.rstrip("\n")
+        code = self._process.wait()
+        self._errors.seek(0)
+        tail = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        raise ProcessError(
+            f"`{shlex.join(self._argv)}` ended with exit code {code}",
+            why="\n".join(tail[-_TAIL_LINES:]),
+        )
+
+    def close(self) -> None:
+        """End it, and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            with contextlib.suppress(BrokenPipeError):
+                if stream is not None:
+                    stream.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from eggcrate import cli
 from eggcrate.registry import session
 from eggcrate.retries import Retries
+from support.newly import new_world
 from support.planning import commit, git, package
 from support.published import fill_store
 from support.registry_proxy import RegistryProxy
@@ -19,6 +21,8 @@ from support.repository import Repository, make_repository
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support.adding import World
 
     Plan = Callable[..., dict[str, dict[str, Any]]]
     Run = Callable[..., tuple[int, str, str]]
@@ -124,3 +128,23 @@ def publish(repository: Repository, run: Run) -> Callable[[], None]:
         assert code == 0, out + err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def with_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A repository with a template of each kind, on an index of its own."""
+    with new_world(tmp_path_factory.mktemp("new")) as found:
+        yield found
+
+
+@pytest.fixture
+def here(with_templates: World) -> Iterator[World]:
+    """The same; what a test makes is removed after it."""
+    root = with_templates.repository.root
+    before = set(root.glob("*/*"))
+    yield with_templates
+    for path in set(root.glob("*/*")) - before:
+        shutil.rmtree(path)
+    for path in (with_templates.repository.cache / "answers").glob("*"):
+        path.unlink()
+    assert not [path.name for path in root.glob("*/.*") if path.name != ".keep"]

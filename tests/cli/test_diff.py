@@ -71,8 +71,8 @@ def test_only_what_the_target_needs_counts(repository: Repository, call: Call) -
 
 def test_new_and_removed_environments_are_compared(repository: Repository, call: Call) -> None:
     """With nothing; one that is on neither side is an error with the nearest name."""
-    repository.environment("three", (package("six"),))
-    assert changes(call, "three", "HEAD") == {"six": ("", "1.0", "new")}
+    repository.environment("three", (package("idna"),))
+    assert changes(call, "three", "HEAD") == {"idna": ("", "1.0", "new")}
     git(repository.root, "rm", "-rq", "environments/two")
     assert changes(call, "two", "HEAD") == {"six": ("1.0", "", "removed")}
     code, _, err = call("diff", "thre", "HEAD")
@@ -83,6 +83,24 @@ def test_new_and_removed_environments_are_compared(repository: Repository, call:
     assert call("diff", "one", "a", "b", "c")[0] == 2
     code, _, err = call("diff", "one", "@stable")
     assert (code, "has no image 'one.stable'" in err) == (1, True)
+
+
+def test_a_renamed_environment_is_compared_with_itself(repository: Repository, call: Call) -> None:
+    """By its lock, whether git was told or not, by its new name and by its old one."""
+    folder = repository.root / "environments"
+    (folder / "one").rename(folder / "frames")
+    for name in ("frames", "one"):
+        assert changes(call, name) == {}
+        code, out, _ = call("diff", name, "HEAD", "--offline")
+        assert code == 0
+        assert "one at HEAD" in out
+        assert "-> frames (working tree)" in out
+        assert "renamed: the lock is the same" in out
+        assert "there is no" not in out
+    commit(repository.root, "renamed")
+    assert changes(call, "frames", "HEAD~1", "HEAD") == {}
+    repository.environment("other", (package("six"),))  # as two has, which is still there
+    assert changes(call, "other", "HEAD") == {"six": ("", "1.0", "new")}
 
 
 def test_a_lock_that_is_broken_then_is_named_by_its_commit(

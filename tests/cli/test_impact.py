@@ -72,6 +72,7 @@ def test_no_change_is_one_line(repository: Repository, call: Call) -> None:
     code, out, _ = call("impact", "--offline", "--exit-code")
     assert code == 0
     assert out.startswith("✅ **Impact: none.**")
+    assert "at `main` (`" in out  # a terminal shows no markup of HTML
     assert len(out.strip().splitlines()) == 1
     assert (repository.root / "build/impact.md").read_text().startswith(f"{MARKER}\n✅")
 
@@ -111,6 +112,32 @@ def test_a_change_is_told_whole(repository: Repository, call: Call) -> None:
     }
     assert document["cells"] == {"proven": 0, "failed": 0, "unproven": 5}
     assert document["good"]
+
+
+def test_a_renamed_environment_is_no_other(repository: Repository, call: Call) -> None:
+    """Its cells are neither lost nor gained; what still says the old name is listed.
+
+    A description of its own does not make it another; other packages do.
+    """
+    config = repository.root / "components/load/pyproject.toml"
+    config.write_text(f'{config.read_text()}[tool.eggcrate]\nenvironment = "one"\n')
+    git(repository.root, "mv", "environments/one", "environments/frames")
+    path = repository.root / "environments/frames/pyproject.toml"
+    path.write_text(path.read_text().replace("[project]", '[project]\ndescription = "Frames"'))
+    document = impact(call)
+    [frames] = document["environments"]
+    assert (frames["name"], frames["fate"], frames["renamed_from"]) == ("frames", "renamed", "one")
+    assert frames["difference"]["changes"] == []
+    assert frames["key"] != frames["key_before"] != ""
+    assert all(not one["lost"] and not one["gained"] for one in document["components"])
+    kinds = {(one["kind"], one["subject"]): one["hint"] for one in document["decisions"]}
+    told = kinds["renamed", "frames"]
+    assert told == "write frames for one in components/load/pyproject.toml"
+    _, out, _ = call("impact", "--offline")
+    assert "1 renamed, 1 unchanged" in out
+    assert "renamed from one, 2 packages" in out
+    repository.environment("frames", (package("pandas", "2.3"), package("six")))
+    assert {one["fate"] for one in impact(call)["environments"]} == {"new", "removed"}
 
 
 def test_what_is_nearly_the_same_is_said(repository: Repository, call: Call) -> None:

@@ -211,3 +211,31 @@ context.progress.info("four")
         check=True,
     )
     assert done.stdout == 'one\ntwo\n{\n  "schema": "three/1"\n}\nfour\n'
+
+
+def test_without_a_registry_the_store_is_spoken_of(run) -> None:
+    """Nothing is published on a laptop; the plan counts what is to be done."""
+    code, out, _ = run("plan", "--explain", "bare")
+    assert code == 0
+    assert "is not in the store." in out
+    assert "publish" not in out
+    assert run("plan")[1].endswith("\n\n2 build\n")
+
+
+def test_byte_code_is_kept_where_the_environment_forbids_it(tmp_path: Path) -> None:
+    """Containers that forbid it would make each start compile all that it imports."""
+    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(HERE / "ci")}
+    done = subprocess.run(
+        [sys.executable, "-m", "eggcrate", "plan", "--help"],
+        env={**variables, "PYTHONPYCACHEPREFIX": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        cwd=HERE,
+    )
+    assert done.returncode == 0
+    kept = {path.name.partition(".")[0] for path in tmp_path.rglob("eggcrate/cli/*.pyc")}
+    assert {"__init__", "context", "plan"} <= kept
+    shown = 'x: ; @echo "<$$PYTHONDONTWRITEBYTECODE>"'
+    command = ["make", "--no-print-directory", "--eval", shown, "x"]
+    told = subprocess.run(command, env=variables, cwd=HERE, capture_output=True, check=True)
+    assert told.stdout == b"<>\n"

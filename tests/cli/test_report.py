@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eggcrate import cli
-from support.adding import World, world
+from support.adding import World, world, write_code
 from support.planning import package
 
 if TYPE_CHECKING:
@@ -32,15 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A repository with an index of its own; its components have functions."""
     with world(tmp_path_factory.mktemp("world")) as found:
         root = found.repository.root
-        for name in ("uses_epsilon", "uses_beta"):
-            (root / "components" / name / "component.py").write_text(
-                f'def {name}(a: int = 1) -> str:\n    """Use | it."""\n'
-            )
-        (root / "pipelines" / "all").mkdir(parents=True)
-        (root / "pipelines" / "all" / "pipeline.py").write_text(
-            "from components.uses_beta.component import uses_beta\n"
-            'def all():\n    """Do <b>it</b>."""\n    uses_beta()\n    uses_beta(environment="x")\n'
-        )
+        write_code(root, "Use | it.", "Do <b>it</b>.", ["", 'environment="x"'])
         (root / "README.md").write_text(MARKS.format("environments-short"))
         yield found
 

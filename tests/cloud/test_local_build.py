@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from support.ci_builder import leftovers
 from support.repository import HERE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [
@@ -85,6 +87,23 @@ class Rig:
         assert "Traceback" not in done.stderr, done.stderr
         assert not leftovers()
         return Ran(code=done.returncode, out=done.stdout, log=done.stderr)
+
+    @contextlib.contextmanager
+    def begun(self) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+        """Run it as far as a step that says ``begun``; the process, and what it tells next."""
+        with subprocess.Popen(
+            self.argv(),
+            cwd=self.root,
+            env=self.environ({}),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "begun" in line:
+                    break
+            yield process, process.stderr
 
 
 @pytest.fixture
@@ -248,22 +267,11 @@ def test_a_dry_run_checks_and_shows(rig: Rig) -> None:
 def test_interrupted_builds_leave_nothing(rig: Rig, number: int) -> None:
     """Ctrl-C, and a CI system's stop: containers, volumes and the network are gone, at once."""
     rig.write(_sh("echo begun; sleep 300"), _sh("sleep 300", waitFor=["-"]))
-    with subprocess.Popen(
-        rig.argv(),
-        cwd=rig.root,
-        env=rig.environ({}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "begun" in line:
-                break
+    with rig.begun() as (process, log):
         assert leftovers()
         process.send_signal(number)
         started = time.monotonic()
-        told = process.stderr.read()
+        told = log.read()
     assert process.returncode == 130
     assert time.monotonic() - started < 20
     assert "interrupted" in told
@@ -274,20 +282,9 @@ def test_interrupted_builds_leave_nothing(rig: Rig, number: int) -> None:
 def test_what_a_killed_build_left_is_removed_by_the_next(rig: Rig) -> None:
     """Containers outlive a build that could not clean up, until another one begins."""
     rig.write(_sh("echo begun; sleep 300"))
-    with subprocess.Popen(
-        rig.argv(),
-        cwd=rig.root,
-        env=rig.environ({}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "begun" in line:
-                break
+    with rig.begun() as (process, log):
         process.kill()
-        process.stderr.read()
+        log.read()
     assert leftovers()
     rig.write(_sh("true"))
     assert rig.run().code == 0

@@ -68,22 +68,20 @@ def test_the_list_is_a_grid_then_reasons_together() -> None:
 def test_a_run_ends_with_what_went_wrong_and_where_the_time_went() -> None:
     """Grid, failures with tail, log and command, errors with what to do next, figures."""
     text = report.text(SESSION)
-    assert text.splitlines()[2:4] == [
-        "train[boost]  -     -       -",
-        "train[trees]  -     FAILED  passed 2.0 s",
-    ]
+    assert text.splitlines()[2] == "train[trees]  -     FAILED  passed 2.0 s"
     assert "train[trees] in new: failed: test_x.py::test_a - Bad\n    line 15\n" in text
     assert "line 14" not in text
     assert "all of it: build/matrix/logs/new/train[trees].log" in text
     assert "run it again: eggcrate matrix --component train" in text
     assert "error: it is bad\n  why:  really\n  next: mend it" in text
     assert "error: no environment satisfies component lonely" in text
-    assert text.splitlines()[-3:] == [
+    assert text.splitlines()[-4:] == [
         "1 passed, 1 failed, 3 incompatible; at most 5.0 MB of memory in a cell",
         (
             "3.5 s: images 1.0 s (0 built), cells 2.5 s (3.0 s of work), "
             "slowest: train[trees] in old, 2.0 s"
         ),
+        "1 row fits none of these environments: eggcrate matrix --list",
         "all of it: build/matrix/index.html",
     ]
 
@@ -173,3 +171,13 @@ def test_output_of_programs_does_nothing_to_the_terminal() -> None:
     text = report.text(with_everything())
     assert "\x1b" not in text
     assert "\x07" not in text
+
+
+def test_rows_that_fit_nowhere_are_a_count() -> None:
+    """They are not read in the run of one environment; where there are no others, all show."""
+    told = report.text(SESSION)
+    assert "train[boost]" not in told.partition("\n\n")[0]
+    assert "1 row fits none of these environments: eggcrate matrix --list" in told
+    only = report.text(replace(SESSION, results=INCOMPATIBLE))
+    assert "train[boost]" in only
+    assert "of these environments" not in only

@@ -12,7 +12,7 @@ import pytest
 from eggcrate.errors import UsageError
 from eggcrate.report.html import Markup, prose, table, tag
 from eggcrate.report.site import write_site
-from support.adding import World, world
+from support.adding import World, world, write_code
 from support.planning import commit, git
 
 if TYPE_CHECKING:
@@ -38,15 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two environments, two components and a pipeline, with hostile texts in all of them."""
     with world(tmp_path_factory.mktemp("world")) as found:
         root = found.repository.root
-        for name in ("uses_epsilon", "uses_beta"):
-            (root / "components" / name / "component.py").write_text(
-                f"def {name}(a: int = 1) -> str:\n    '''Use {HOSTILE}.'''\n"
-            )
-        (root / "pipelines" / "all").mkdir(parents=True)
-        (root / "pipelines" / "all" / "pipeline.py").write_text(
-            "from components.uses_beta.component import uses_beta\n"
-            f"def all():\n    '''Do {HOSTILE}'''\n    uses_beta()\n"
-        )
+        write_code(root, f"Use {HOSTILE}.", f"Do {HOSTILE}", [""])
         path = found.one / "pyproject.toml"
         path.write_text(
             path.read_text().replace('name = "one"', f"name = \"one\"\ndescription = '{HOSTILE}'")

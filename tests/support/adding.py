@@ -17,7 +17,7 @@ from support.repository import Ran, Repository, make_repository
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 PYPROJECT = """\
@@ -123,4 +123,25 @@ def _component(repository: Repository, name: str, needs: list[str], environment:
     (folder / "pyproject.toml").write_text(
         f'[project]\nname = "{name.replace("_", "-")}"\nrequires-python = ">=3.11"\n'
         f'dependencies = {json.dumps(needs)}\n[tool.eggcrate]\nenvironment = "{environment}"\n'
+    )
+
+
+def write_code(root: Path, component: str, pipeline: str, tasks: Sequence[str]) -> None:
+    """Give both components a function, and write the pipeline ``all`` of ``uses_beta``.
+
+    Args:
+        root: of a :func:`world`.
+        component: what each component says that it does.
+        pipeline: what the pipeline says.
+        tasks: what each of its tasks is called with.
+    """
+    for name in ("uses_epsilon", "uses_beta"):
+        (root / "components" / name / "component.py").write_text(
+            f"def {name}(a: int = 1) -> str:\n    '''{component}'''\n"
+        )
+    (root / "pipelines" / "all").mkdir(parents=True)
+    calls = "".join(f"    uses_beta({arguments})\n" for arguments in tasks)
+    (root / "pipelines" / "all" / "pipeline.py").write_text(
+        "from components.uses_beta.component import uses_beta\n"
+        f"def all():\n    '''{pipeline}'''\n{calls}"
     )

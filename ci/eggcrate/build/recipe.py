@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,6 +86,17 @@ class Recipe:
     def key(self) -> str:
         """SHA-256 of the recipe, in hexadecimal; the first 32 digits name the image's tag."""
         return hashlib.sha256(canonical(self.document())).hexdigest()
+
+    def holds_the_same(self, other: Recipe) -> bool:
+        """Whether both images hold the same, whatever they are called and say of themselves."""
+        named = replace(
+            self,
+            environment=other.environment,
+            description=other.description,
+            owner=other.owner,
+            supported_until=other.supported_until,
+        )
+        return named.key == other.key
 
     @property
     def tag(self) -> str:

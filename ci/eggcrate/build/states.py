@@ -19,7 +19,7 @@ from __future__ import annotations
 from eggcrate.parsing import json_of
 import difflib
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.build import image
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from eggcrate.repo.monorepo import Monorepo
 
 TREE = "."
+_DEPTH = 2
+"""Slashes in ``environments/NAME/poetry.lock``."""
 
 
 class Where(enum.Enum):
@@ -79,6 +81,8 @@ class State:
     contents: Contents
     there: bool = True
     """Whether the environment exists in this state."""
+    renamed: bool = False
+    """Whether it has another name in this state than in the one it is compared with."""
     key: str = ""
     """Of its image."""
     digest: str = ""
@@ -174,6 +178,49 @@ class States:
                 return self._of_tree(asked, read_monorepo(revision.root), name)
             except EggcrateError as error:
                 raise revision.told(error) from error
+
+    def read_both(self, before: Asked, after: Asked) -> tuple[State, State]:
+        """Read two states; an environment that one lacks may be there under another name.
+
+        It is known by its lock, which is that of an environment that the other state lacks.
+
+        Raises:
+            EggcrateError: as :meth:`read`.
+        """
+        found = self.read(before), self.read(after)
+        if found[0].there == found[1].there:
+            return found
+        lacking, there = (after, before) if found[0].there else (before, after)
+        name = self._other_name(there, lacking)
+        if not name:
+            return found
+        other = replace(self.read(replace(lacking, environment=name)), renamed=True)
+        return (found[0], other) if found[0].there else (other, found[1])
+
+    def _other_name(self, there: Asked, lacking: Asked) -> str:
+        """The name that an environment has where its own is not known; empty when it has none."""
+        if Where.IMAGE in (there.where, lacking.where):
+            return ""
+        known, others = self._locks(there), self._locks(lacking)
+        mine = known.get(there.environment)
+        same = (name for name, lock in others.items() if lock == mine and name not in known)
+        return next(same, "") if mine else ""
+
+    def _locks(self, asked: Asked) -> dict[str, bytes]:
+        """The locks of all environments in a place, by name."""
+        if asked.where is Where.TREE:
+            folders = self.monorepo.environment_folders.items()
+            paths = {name: folder / "poetry.lock" for name, folder in folders}
+            return {name: path.read_bytes() for name, path in paths.items() if path.is_file()}
+        commit = self.git.resolve(asked.reference) or ""
+        files = self.git.files(commit, "environments") or {}
+        ids = {
+            path.split("/")[1]: blob
+            for path, blob in files.items()
+            if path.count("/") == _DEPTH and path.endswith("/poetry.lock")
+        }
+        contents = self.git.blobs(ids.values())
+        return {name: contents[blob] for name, blob in sorted(ids.items()) if blob in contents}
 
     def _of_tree(self, asked: Asked, monorepo: Monorepo, name: str = "") -> State:
         told = name or f"{asked.environment} (working tree)"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping
 
-    from eggcrate.build.states import State
     from eggcrate.cli.context import Context
     from eggcrate.packages.distribution import Distribution
     from eggcrate.packages.sizes import Size
@@ -64,9 +63,9 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         known = context.monorepo.environment_folders
         if arguments.states:
             asked = pair(arguments.environment, arguments.states, known)
-            before, after = states.read(asked[0]), states.read(asked[1])
         else:
-            before, after = _changed(arguments.environment, states, remote)
+            asked = _changed(arguments.environment, states, remote)
+        before, after = states.read_both(*asked)
     if not (before.there or after.there):
         raise nowhere(arguments.environment, known)
     found = compare_contents(
@@ -89,13 +88,13 @@ def size_asker(
     )
 
 
-def _changed(environment: str, states: States, remote: Remote | None) -> tuple[State, State]:
+def _changed(environment: str, states: States, remote: Remote | None) -> tuple[Asked, Asked]:
     """What is published and the working tree; without a registry HEAD and the working tree."""
-    here = states.read(Asked(environment=environment, where=Where.TREE))
+    here = Asked(environment=environment, where=Where.TREE)
     there = RemoteRegistry(remote).published(environment) if remote else ()
     if there:
-        chosen = nearest(there, here.contents.packages)
+        chosen = nearest(there, states.read(here).contents.packages)
         asked = Asked(environment=environment, where=Where.IMAGE, reference=chosen.tag)
     else:
         asked = Asked(environment=environment, where=Where.REVISION, reference="HEAD")
-    return states.read(asked), here
+    return asked, here

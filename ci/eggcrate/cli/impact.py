@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if arguments.json:
         context.show_json(SCHEMA, document(impact, today))
     else:
-        context.show(text.replace(f"{report.MARKER}\n", "", 1).rstrip())
+        context.show(report.for_terminal(text))
     return EXIT_FAILURE if arguments.exit_code and not impact.good else EXIT_OK
 
 

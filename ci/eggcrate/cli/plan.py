@@ -94,7 +94,8 @@ def _run(arguments: argparse.Namespace, context: Context, registry: Registry) ->
         context.show_json("eggcrate.plan/1", {**report.document(plan), "git": told})
     elif arguments.explain:
         sentences = told.get(arguments.explain, ()) or told.get("git", ())
-        print(report.explain(plan, arguments.explain, sentences))
+        where = "in the store" if isinstance(registry, LocalRegistry) else "published"
+        print(report.explain(plan, arguments.explain, sentences, where=where))
     else:
         print(report.summary(plan))
         for name, sentences in told.items():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from eggcrate.cli.asked import Asked
     from eggcrate.cli.context import Context
-    from eggcrate.pipelines.compiled_file import CompiledPipeline
+    from eggcrate.pipelines.place import Placed
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,12 +88,20 @@ def _here(arguments: argparse.Namespace, context: Context, asked: Asked) -> int:
     )
     from eggcrate.pipelines.compiled_file import read_compiled  # noqa: PLC0415 - as above
     from eggcrate.pipelines.parameters import run_parameters  # noqa: PLC0415 - as above
+    from eggcrate.pipelines.sharing import files_of  # noqa: PLC0415 - as above
 
     maps: Mapping[str, Mapping[str, bytes]]
+    networked: frozenset[str] = frozenset()
     if asked.file:
         compiled, maps = read_compiled(asked.file), config_maps_beside(asked.file)
     else:
-        compiled, maps = _compiled(arguments, context, asked)
+        placed = _placed(arguments, context, asked)
+        compiled, maps = placed.pipeline, {one.name: files_of(one) for one in placed.config_maps}
+        networked = frozenset(
+            label
+            for label, name in placed.components.items()
+            if name in context.monorepo.components and context.monorepo.components[name].network
+        )
     return run_local(
         arguments,
         context,
@@ -102,22 +110,13 @@ def _here(arguments: argparse.Namespace, context: Context, asked: Asked) -> int:
         name=asked.name or compiled.name,
         project=asked.project,
         config_maps=maps,
-        networked=frozenset()
-        if asked.file
-        else frozenset(
-            one.name.replace("_", "-")
-            for one in context.monorepo.components.values()
-            if one.network
-        ),
+        networked=networked,
     )
 
 
-def _compiled(
-    arguments: argparse.Namespace, context: Context, asked: Asked
-) -> tuple[CompiledPipeline, dict[str, dict[str, bytes]]]:
+def _placed(arguments: argparse.Namespace, context: Context, asked: Asked) -> Placed:
     """Compile against the store: an image that is not there is built, whoever published it."""
     from eggcrate.cli.compile import compile_named  # noqa: PLC0415 - slow, for this verb alone
-    from eggcrate.pipelines.sharing import files_of  # noqa: PLC0415 - as above
 
     arguments.target = "here"
     [result] = compile_named([asked.name], arguments, context, None)
@@ -125,5 +124,4 @@ def _compiled(
         context.progress.warn(warning)
     if result.placed is None:
         raise result.error or CompileError(f"{asked.name} cannot be compiled")
-    maps = {one.name: files_of(one) for one in result.placed.config_maps}
-    return result.placed.pipeline, maps
+    return result.placed

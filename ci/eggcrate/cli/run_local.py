@@ -12,12 +12,13 @@ import yaml
 
 from eggcrate.cli.run_remote import pairs
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
-from eggcrate.files import atomic_write
+from eggcrate.files import atomic_write, exclusive
 from eggcrate.pipelines.local.carry import Carrier, Place
 from eggcrate.pipelines.local.check import check, kubernetes_of
 from eggcrate.pipelines.local.images import bring, digest_of
 from eggcrate.pipelines.local.memory import FOLDER as TASKS
 from eggcrate.pipelines.local.memory import TaskMemory
+from eggcrate.pipelines.local.pruning import LOCK, prune_runs, prune_tasks
 from eggcrate.pipelines.local.record import FILE, RUNS, SCHEMA, RunRecord, document
 from eggcrate.pipelines.local.session import RunJournal, new_run, now, run_pipeline
 from eggcrate.report import run as report
@@ -76,7 +77,7 @@ def run_local(
         name: what its runs are kept under.
         project: of its configuration.
         config_maps: their files' contents, as far as they are known.
-        networked: components whose settings open the network to them.
+        networked: labels of executors of components whose settings open the network to them.
     """
     if arguments.jobs < 0:
         raise UsageError("--jobs must be at least 1")
@@ -127,20 +128,23 @@ def run_local(
         networked=networked,
     )
     try:
-        done = run_pipeline(
-            compiled.spec,
-            parameters,
-            runner=Carrier(place=place, stopped=stopped),
-            journal=RunJournal(
-                folder=folder, record=record, watcher=report.RunWatch(context.progress)
-            ),
-            jobs=jobs,
-            ends=runtime,
-            stopped=stopped,
-        )
+        with exclusive(folder / LOCK):
+            done = run_pipeline(
+                compiled.spec,
+                parameters,
+                runner=Carrier(place=place, stopped=stopped),
+                journal=RunJournal(
+                    folder=folder, record=record, watcher=report.RunWatch(context.progress)
+                ),
+                jobs=jobs,
+                ends=runtime,
+                stopped=stopped,
+            )
     finally:
         if (folder / FILE).exists():
             write_run_page(folder)
+    prune_runs(folder.parent, settings.runs)
+    prune_tasks(context.root / TASKS)
     if arguments.json:
         told = document(done)
         told.pop("schema")

@@ -50,6 +50,7 @@ def decisions(
         *_sizes(environments, judgement),
         *_upgrades(environments),
         *_twins(environments),
+        *_renamed(environments),
         *_removed(environments, components),
     ]
     return tuple(sorted(found, key=lambda one: _ORDER[one.weight]))
@@ -215,6 +216,22 @@ def _twins(environments: Sequence[EnvironmentImpact]) -> Iterator[Decision]:
                 subject=one.name,
                 what=f"{_named(one.twins)} would do as well: it holds all that is asked for here",
             )
+
+
+def _renamed(environments: Sequence[EnvironmentImpact]) -> Iterator[Decision]:
+    told = {one.name: one for one in environments if one.fate is Fate.RENAMED}
+    for one in told.values():
+        yield Decision(
+            weight=Weight.LOOK,
+            kind="renamed",
+            subject=one.name,
+            what=f"it was {one.renamed_from}, and holds the same; its image is published under "
+            f"the new name, made of the layers that there are, and images of {one.renamed_from} "
+            "stay for what is compiled with them",
+            hint=f"write {one.name} for {one.renamed_from} in {_named(one.still_named)}"
+            if one.still_named
+            else "",
+        )
 
 
 def _removed(

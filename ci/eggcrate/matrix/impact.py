@@ -23,6 +23,8 @@ class Fate(enum.Enum):
     NEW = "new"
     CHANGED = "changed"
     REMOVED = "removed"
+    RENAMED = "renamed"
+    """It holds what another held that is gone."""
     AFFECTED = "affected"
     """It is as it was; what it runs in, or what it asks for, is not."""
 
@@ -50,6 +52,9 @@ class EnvironmentImpact:
     cost: LayerCost | None = None
     twins: tuple[str, ...] = ()
     """Environments that could stand in for it."""
+    renamed_from: str = ""
+    still_named: tuple[str, ...] = ()
+    """Files of components and pipelines that say its old name."""
     error: EggcrateError | None = None
     """Why it cannot be built as it is, or why what it was cannot be told."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from eggcrate.matrix.cells import Column, Outcome, lay_out
 from eggcrate.matrix.impact import ComponentImpact, Fate, LostCell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from eggcrate.build.before import Before
     from eggcrate.matrix.cells import Cell, CellResult
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def component_impacts(
-    matrix: Matrix, before: Before, results: Sequence[CellResult], touched: frozenset[str]
+    matrix: Matrix,
+    before: Before,
+    results: Sequence[CellResult],
+    touched: frozenset[str],
+    renamed: Mapping[str, str],
 ) -> tuple[ComponentImpact, ...]:
     """Components that the change has to do with, by name.
 
@@ -25,8 +30,12 @@ def component_impacts(
         before: what there was.
         results: where each cell stands.
         touched: environments that are not as they were.
+        renamed: old name to new name of environments; their cells are neither lost nor gained.
     """
-    earlier = _cells_before(matrix, before)
+    earlier = frozenset(
+        replace(cell, environment=renamed.get(cell.environment, cell.environment))
+        for cell in _cells_before(matrix, before)
+    )
     now = frozenset(matrix.grid.cells)
     mine = frozenset(cell for cell in now if "@" not in cell.environment)
     found = []

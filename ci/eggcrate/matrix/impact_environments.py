@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ from eggcrate.packages.difference import EMPTY, compare_contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from eggcrate.build.before import Before
     from eggcrate.build.layer_cost import ImageReader
     from eggcrate.build.plan import Plan, Planned
+    from eggcrate.build.recipe import Recipe
     from eggcrate.build.resolve import Resolved
     from eggcrate.matrix.suggestion import Place
     from eggcrate.packages.distribution import Distribution
@@ -63,6 +66,18 @@ class Looked:
         return frozenset(found)
 
     @functools.cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """New name to old name: of environments that hold what one held that is gone."""
+        return renames(
+            [one for one in self.now if one.environment.name not in self.before.environments],
+            [
+                one
+                for (name, _), one in self.before.resolved.items()
+                if all(item.environment.name != name for item in self.now)
+            ],
+        )
+
+    @functools.cached_property
     def places(self) -> Mapping[str, Place]:
         """All environments by their locks, each on its first platform."""
         found: dict[str, Place] = {}
@@ -92,7 +107,8 @@ def environment_impacts(looked: Looked) -> tuple[EnvironmentImpact, ...]:
             )
         )
     for (name, platform), then in before.resolved.items():
-        if (name, platform) not in here and name not in failed:
+        gone = (name, platform) not in here and name not in failed
+        if gone and name not in looked.renamed.values():
             found.append(
                 EnvironmentImpact(
                     name=name,
@@ -121,23 +137,26 @@ def _there(one: Resolved, looked: Looked) -> EnvironmentImpact | None:
         base=recipe.base,
         budget=looked.budgets.get(name),
     )
-    then = before.resolved.get((name, platform))
+    old = looked.renamed.get(name, "")
+    then = before.resolved.get((old or name, platform))
     if then is None and name in before.environments:
         error = before.errors.get(name)
         return replace(told, cost=_cost(one, None, looked)) if error else None
     if then is not None and then.recipe.key == recipe.key:
         return None
     contents = contents_of(one)
-    earlier = before.contents.get((name, platform), EMPTY)
+    earlier = before.contents.get((old or name, platform), EMPTY)
     return replace(
         told,
-        fate=Fate.CHANGED if then else Fate.NEW,
+        fate=Fate.RENAMED if old else Fate.CHANGED if then else Fate.NEW,
         difference=compare_contents(earlier, contents, looked.sizes),
         key_before=then.recipe.key if then else "",
         base_before=then.recipe.base if then else "",
         base_moved=then is not None and then.recipe.base_key != recipe.base_key,
         cost=_cost(one, then, looked),
-        twins=_twins(name, looked),
+        twins=() if old else _twins(name, looked),
+        renamed_from=old,
+        still_named=_still_named(old, one.environment.path.parent.parent) if old else (),
     )
 
 
@@ -146,7 +165,8 @@ def _cost(one: Resolved, then: Resolved | None, looked: Looked) -> LayerCost:
     name, platform = recipe.environment, str(recipe.target.platform)
     after = layers_of(looked.image, name, recipe.key, platform)
     if after is not None:
-        earlier = layers_of(looked.image, name, then.recipe.key, platform) if then else None
+        was = then.recipe if then else None
+        earlier = layers_of(looked.image, was.environment, was.key, platform) if was else None
         return measured(after, earlier, looked.elsewhere)
     contents = contents_of(one)
     known = [
@@ -166,4 +186,42 @@ def _twins(name: str, looked: Looked) -> tuple[str, ...]:
         other.name
         for other in looked.places.values()
         if other.name != name and stands_in(other, mine)
+    )
+
+
+def renames(new: Iterable[Resolved], gone: Iterable[Resolved]) -> dict[str, str]:
+    """New name to old name of environments that hold the same on all of their platforms.
+
+    Args:
+        new: environments that there were not before.
+        gone: those that are no more.
+    """
+
+    def by_name(found: Iterable[Resolved]) -> dict[str, dict[str, Recipe]]:
+        told: dict[str, dict[str, Recipe]] = {}
+        for one in found:
+            recipe = one.recipe
+            told.setdefault(recipe.environment, {})[str(recipe.target.platform)] = recipe
+        return told
+
+    left = by_name(gone)
+    names: dict[str, str] = {}
+    for name, mine in sorted(by_name(new).items()):
+        for old, theirs in sorted(left.items()):
+            same = mine.keys() == theirs.keys()
+            if same and all(mine[one].holds_the_same(theirs[one]) for one in mine):
+                names[name] = old
+                del left[old]
+                break
+    return names
+
+
+def _still_named(name: str, root: Path) -> tuple[str, ...]:
+    """Files of components and pipelines that say a name, as a text of TOML or Python."""
+    said = re.compile(rf"""["']{re.escape(name)}["']""")
+    return tuple(
+        str(path.relative_to(root))
+        for folder in ("components", "pipelines")
+        for path in sorted((root / folder).rglob("*"))
+        if path.suffix in {".py", ".toml"} and said.search(path.read_text(errors="replace"))
     )

@@ -82,7 +82,8 @@ def impact_of(
         )
     )
     touched = frozenset(one.name for one in environments)
-    components = component_impacts(matrix, before, results, touched)
+    renamed = {one.renamed_from: one.name for one in environments if one.renamed_from}
+    components = component_impacts(matrix, before, results, touched, renamed)
     mine = [one for component in components for one in component.results]
     proven, failed, unproven = counted(mine)
     errors = _errors(matrix, touched, root)

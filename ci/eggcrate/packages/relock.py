@@ -7,28 +7,27 @@ import hashlib
 import importlib.util
 import os
 import re
-import sys
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from eggcrate import process
 from eggcrate.errors import ConfigError, EggcrateError, LockError
 from eggcrate.files import atomic_write, exclusive
 from eggcrate.packages import relock_errors
 from eggcrate.packages.changes import Change, compare
 from eggcrate.packages.indexes import Indexes, shared_sources
 from eggcrate.packages.loopback_index import loopback_index
+from eggcrate.packages.poetry_process import Poetry
 from eggcrate.packages.relock_scratch import scratch_project
 from eggcrate.parsing import toml_of
 from eggcrate.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from eggcrate.packages.loopback_index import LoopbackIndex
     from eggcrate.packages.pip_config import PipConfig
@@ -67,8 +66,7 @@ class Locker:
     cache: Path
     index: LoopbackIndex
     config: PipConfig
-    poetry_cache: Path
-    environment: Mapping[str, str] = field(repr=False)
+    poetry: Poetry
 
 
 @contextlib.contextmanager
@@ -106,13 +104,15 @@ def locker(
         # the same sources.
         view = hashlib.sha256("\n".join(source.url for source in sources).encode()).hexdigest()
         with loopback_index(indexes, sources) as index:
-            yield Locker(
-                cache=cache,
-                index=index,
-                config=config,
-                poetry_cache=cache / "poetry" / view[:16],
-                environment=env,
+            poetry = Poetry(
+                environment=_environment(
+                    env, index.url, cache / "poetry" / view[:16], config.cert or ""
+                )
             )
+            try:
+                yield Locker(cache=cache, index=index, config=config, poetry=poetry)
+            finally:
+                poetry.close()
 
 
 def lock_project(
@@ -207,7 +207,7 @@ def for_pyproject(folder: Path, lock: bytes, pyproject: str, *, locker: Locker) 
     It differs in the ``content-hash`` alone, by which Poetry tells whether a lock is stale.
     """
     with scratch_project(folder, cache=locker.cache, pyproject=pyproject, lock=lock) as scratch:
-        told = _poetry(scratch.path, ["content-hash"], locker)
+        told = locker.poetry.run(scratch.path, ["content-hash"])
     if told.returncode != 0:
         raise LockError(
             f"{folder} cannot be locked",
@@ -258,34 +258,30 @@ def _resolve(folder: Path, scratch: Path, *, upgrade: Upgrade, locker: Locker) -
         arguments += ["--regenerate"]
     elif upgrade:
         arguments = ["update", "--lock", *upgrade]
-    done = _poetry(scratch, [*arguments, "--no-interaction", "--no-ansi"], locker)
+    done = locker.poetry.run(scratch, [*arguments, "--no-interaction", "--no-ansi"])
     if done.returncode != 0:
         text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
         raise relock_errors.explain(folder, text, index=locker.index)
 
 
-def _poetry(scratch: Path, arguments: Sequence[str], locker: Locker) -> process.Completed:
-    driver = Path(__file__).with_name("poetry_driver.py")
-    command = [sys.executable, "-P", str(driver), *arguments]
-    return process.run(command, cwd=scratch, env=_environment(locker), check=False)
-
-
-def _environment(locker: Locker) -> dict[str, str]:
-    env = dict(locker.environment)
+def _environment(
+    environment: Mapping[str, str], index: str, cache: Path, certificate: str
+) -> dict[str, str]:
+    env = dict(environment)
     for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS"):
         env.pop(name, None)
     bypass = ",".join(filter(None, (env.get("no_proxy") or env.get("NO_PROXY"), "127.0.0.1")))
     env |= {
-        "POETRY_PYPI_MIRROR_URL": locker.index.url,
-        "POETRY_CACHE_DIR": str(locker.poetry_cache),
+        "POETRY_PYPI_MIRROR_URL": index,
+        "POETRY_CACHE_DIR": str(cache),
         "POETRY_VIRTUALENVS_CREATE": "false",
         "POETRY_NO_INTERACTION": "1",
         "no_proxy": bypass,
         "NO_PROXY": bypass,
     }
     env.setdefault("POETRY_KEYRING_ENABLED", "false")
-    if locker.config.cert:
-        env.setdefault("REQUESTS_CA_BUNDLE", locker.config.cert)
+    if certificate:
+        env.setdefault("REQUESTS_CA_BUNDLE", certificate)
     return env
 
 

@@ -29,6 +29,8 @@ class Placed:
     pipeline: CompiledPipeline
     config_maps: tuple[ConfigMap, ...]
     shipments: Mapping[Choice, Shipment]
+    components: Mapping[str, str]
+    """Label of each executor that is of a component here, to the component's folder."""
 
 
 def place(
@@ -74,6 +76,7 @@ def place(
         pipeline=CompiledPipeline(spec=spec, platform=platform),
         config_maps=tuple(maps[name] for name in sorted(maps)),
         shipments=shipments,
+        components={label: choice.component for label, choice in pipeline.choices.items()},
     )
 
 

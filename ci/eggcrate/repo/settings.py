@@ -19,6 +19,7 @@ _DEFAULTS = {
     "memory": "4GiB",
     "timeout": "300",
     "jobs": "0",
+    "runs": "20",
     "cache": "",
     "store": ".eggcrate/store",
     "registry": "",
@@ -56,6 +57,8 @@ class Settings:
     """Seconds a cell may take unless its component says otherwise."""
     jobs: int
     """How many things are done at once; 0: as many as there are processors."""
+    runs: int
+    """How many local runs of each pipeline are kept; 0: all."""
     cache: Path
     """The user's cache, shared by all checkouts."""
     store: Path
@@ -124,6 +127,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         memory=_size(found["memory"]),
         timeout=_number(found["timeout"], least=1),
         jobs=int(_number(found["jobs"], least=0)),
+        runs=int(_number(found["runs"], least=0)),
         cache=(root / found["cache"].value).resolve(),
         store=(root / found["store"].value).resolve(),
         registry=found["registry"].value,

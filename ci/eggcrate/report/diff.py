@@ -22,6 +22,8 @@ def text(before: State, after: State, found: Difference) -> str:
     head = f"{before.name} -> {after.name}"
     missing = [one.name for one in (before, after) if not one.there]
     notes = [f"there is no {name}" for name in missing]
+    if before.renamed or after.renamed:
+        notes.append("renamed: the lock is the same; images are published under the new name")
     if not found.changes:
         return "\n".join([head, *notes, f"no difference: {found.count} packages"])
     return "\n".join([head, *notes, changed(found)])
@@ -75,6 +77,7 @@ def document(environment: str, before: State, after: State, found: Difference) -
         "environment": environment,
         "from": _state(before),
         "to": _state(after),
+        "renamed": before.renamed or after.renamed,
         **difference_document(found),
     }
 

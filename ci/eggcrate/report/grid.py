@@ -76,6 +76,17 @@ def word(result: CellResult | None) -> str:
             return str(other.value).upper()
 
 
+def worth_showing(results: Sequence[CellResult]) -> list[CellResult]:
+    """All but the rows that fit none of the environments asked for, unless there are no others."""
+    rows = {one.cell.row for one in results if one.outcome is not Outcome.INCOMPATIBLE}
+    components = {row.partition("[")[0] for row in rows}
+    return [
+        one
+        for one in results
+        if one.cell.row in rows or (not one.cell.flavour and one.cell.component in components)
+    ] or list(results)
+
+
 def grid(results: Sequence[CellResult], size: os.terminal_size | None = None) -> str:
     """Components down, environments across; each cell its outcome.
 

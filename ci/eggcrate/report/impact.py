@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from eggcrate.matrix.decisions import is_jump
@@ -54,6 +55,11 @@ def markdown(impact: Impact, today: date, extra: Sequence[str] = (), *, limit: i
         folded(f"{len(notes)} note{'s' * (len(notes) != 1)}", _listed(_grouped(notes))),
     ]
     return fitted(filter(None, sections), limit, WHOLE)
+
+
+def for_terminal(text: str) -> str:
+    """The report as a terminal shows it best: code in backticks; else as it is, to be pasted."""
+    return re.sub("</?code>", "`", text.replace(f"{MARKER}\n", "", 1).rstrip())
 
 
 def headline(impact: Impact) -> str:
@@ -174,6 +180,8 @@ def _packages(one: EnvironmentImpact) -> str:
         return "cannot be compared"
     if one.fate is Fate.NEW:
         return f"new environment, {one.difference.count} packages"
+    if one.fate is Fate.RENAMED:
+        return f"renamed from {safe(one.renamed_from)}, {one.difference.count} packages"
     told = [counted(one.difference)] if one.difference.changes else []
     if one.base_moved:
         told.append("base moved" if one.base == one.base_before else f"base {safe(one.base)}")

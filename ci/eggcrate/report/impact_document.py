@@ -66,6 +66,7 @@ def _environment(one: EnvironmentImpact) -> dict[str, Any]:
         "budget": one.budget,
         "layers": _cost(one.cost) if one.cost else None,
         "twins": list(one.twins),
+        "renamed_from": one.renamed_from,
         "error": str(one.error) if one.error else "",
         "difference": difference_document(one.difference) if one.difference else None,
     }

@@ -8,7 +8,7 @@ from eggcrate.build.values import Verdict
 from eggcrate.matrix.cells import CellResult, Outcome
 from eggcrate.progress import human_size
 from eggcrate.report.document import FOLDER, document, log_name, totals
-from eggcrate.report.grid import grid
+from eggcrate.report.grid import grid, worth_showing
 from eggcrate.report.plain import plain, telling
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def text(
         suggestions: from :mod:`eggcrate.matrix`; told as a count, the page holds them.
     """
     end = [summary(session.results), durations(session)]
+    worth = worth_showing(session.results)
+    left = {one.cell.row for one in session.results} - {one.cell.row for one in worth}
+    if left:
+        rows = "1 row fits" if len(left) == 1 else f"{len(left)} rows fit"
+        end.append(f"{rows} none of these environments: eggcrate matrix --list")
     if suggestions:
         count = len(suggestions)
         end.append(f"{count} suggestion{'s' * (count > 1)}: {FOLDER}/summary.md")
@@ -47,7 +52,7 @@ def text(
         "\n".join(end),
     ]
     lines = size.lines - 2 if size else None
-    shown = grid(session.results, size)
+    shown = grid(worth, size)
     if lines is not None:
         lines -= sum(part.count("\n") + 2 for part in [shown, *above] if part)
     parts = [shown, failures(session.results, lines, size.columns if size else None), *above]

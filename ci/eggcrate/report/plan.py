@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.build.plan import STABLE, Reason
@@ -29,6 +30,9 @@ def summary(plan: Plan) -> str:
     ]
     parts = [table(("environment", "platform", "verdict", "reasons", "changes"), rows)]
     parts += [f"{item.environment}: {item.error}" for item in plan.environments if item.error]
+    counts = Counter(item.verdict.value for item in plan.environments)
+    if len(plan.environments) > 1:
+        parts.append(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     if plan.retired:
         parts.append(f"retired (images kept, no folder any more): {', '.join(plan.retired)}")
     return "\n\n".join(parts)
@@ -47,18 +51,21 @@ def _change(change: Change) -> str:
     return f"{change.package} {change.before} -> {change.after}"
 
 
-def explain(plan: Plan, environment: str, git: tuple[str, ...] = ()) -> str:
+def explain(
+    plan: Plan, environment: str, git: tuple[str, ...] = (), *, where: str = "published"
+) -> str:
     """Plain sentences about one environment.
 
     Args:
         plan: what was decided.
         environment: its name.
         git: sentences that git adds.
+        where: an image is when nothing has to be done about it.
     """
     lines = []
     for item in plan.environments:
         if item.environment == environment:
-            lines += _sentences(item)
+            lines += _sentences(item, where)
     if not lines and environment in plan.retired:
         lines.append(
             f"{environment} has no folder any more. Its published images are kept; "
@@ -69,18 +76,18 @@ def explain(plan: Plan, environment: str, git: tuple[str, ...] = ()) -> str:
     return "\n".join([*lines, *git])
 
 
-def _sentences(item: Planned) -> list[str]:
+def _sentences(item: Planned, where: str) -> list[str]:
     name = f"{item.environment} ({item.platform})" if item.platform else item.environment
     tag = f"key-{item.key[:32]}"
     if item.verdict is Verdict.BLOCKED:
         return [f"{name} cannot be built as it is.", str(item.error)]
     if item.verdict is Verdict.UP_TO_DATE:
-        return [f"{name} is up to date: {tag} is published as {item.image}."]
+        return [f"{name} is up to date: {tag} is {where} as {item.image}."]
     if Reason.FORCED in item.reasons:
-        return [f"{name} is to be built because it was asked for; {tag} is published."]
-    head = f"{name} is to be built: {tag} is not published."
+        return [f"{name} is to be built because it was asked for; {tag} is {where}."]
+    head = f"{name} is to be built: {tag} is not {where}."
     if Reason.NEW in item.reasons:
-        return [head, "No image of it is published yet."]
+        return [head, f"No image of it is {where} yet."]
     what = "the stable image" if item.against == STABLE else f"the nearest image, {item.against}"
     return [head, f"Compared with {what}:", *_differences(item)]
 

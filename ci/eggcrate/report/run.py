@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from eggcrate.build.export import LOCAL
 from eggcrate.pipelines.local.record import Kind, RunState, TaskState
 from eggcrate.report.plain import telling
 from eggcrate.report.table import table
@@ -62,12 +64,26 @@ def _line(record: TaskRecord) -> str:
 
 def plan_text(compiled: CompiledPipeline, parameters: Mapping[str, Any]) -> str:
     """What a run would do: tasks in an order that they can be run in, images, parameters."""
-    rows = [(name, ", ".join(needs) or "-", image) for name, needs, image in plan_rows(compiled)]
-    values = [(name, str(value)) for name, value in parameters.items()]
+    rows = [
+        (name, ", ".join(needs) or "-", _pinned(image))
+        for name, needs, image in plan_rows(compiled)
+    ]
+    values = [
+        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in parameters.items()
+    ]
     parts = [table(("task", "needs", "image"), rows)]
     if values:
         parts.append(table(("parameter", "value"), values))
     return "\n\n".join(parts)
+
+
+def _pinned(image: str) -> str:
+    """An image in few words; what is not built yet has no digest to tell."""
+    name, _, digest = image.removeprefix(f"{LOCAL}/").partition("@")
+    if digest == f"sha256:{'0' * 64}":
+        return f"{name} (to be built)"
+    return f"{name}@{digest[:19]}" if digest else name or "-"
 
 
 def plan_rows(compiled: CompiledPipeline) -> list[tuple[str, tuple[str, ...], str]]:

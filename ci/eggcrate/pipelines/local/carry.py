@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from eggcrate.pipelines.outputs import Outputs
     from eggcrate.runtimes.protocol import Result, Runtime
 
-_LABEL = re.compile(r"exec-(.+?)(?:-[0-9]+)?")
 _ENDINGS = {
     Ending.TIMED_OUT: TaskState.TIMED_OUT,
     Ending.OUT_OF_MEMORY: TaskState.KILLED,
@@ -62,12 +60,11 @@ class Place:
     network: bool = False
     """Whether every task may open connections."""
     networked: frozenset[str] = frozenset()
-    """Names of the components that may, as KFP writes them."""
+    """Labels of the executors whose tasks may."""
 
     def open_to(self, executor: str) -> bool:
         """Whether the tasks of an executor may open connections."""
-        match = _LABEL.fullmatch(executor)
-        return self.network or (match is not None and match[1] in self.networked)
+        return self.network or executor in self.networked
 
 
 @dataclass(kw_only=True)

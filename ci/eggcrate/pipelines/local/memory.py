@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class TaskMemory:
             told = unsealed((entry / _ENTRY).read_bytes())
             run = str(told["run"])
             whole = told["key"] == key and tree_digest(entry / _OUTPUTS) == told["outputs"]
+            os.utime(entry)  # by which eggcrate.pipelines.local.pruning tells what is used
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -54,7 +56,11 @@ class TaskMemory:
             remove_tree(entry)
             return None
         remove_tree(target)
-        link_tree(entry / _OUTPUTS, target)
+        try:
+            link_tree(entry / _OUTPUTS, target)
+        except FileNotFoundError:  # somebody deleted it meanwhile, as anybody may
+            remove_tree(target)
+            return None
         return run
 
     def remember(self, key: str, run: str, outputs: Path) -> None:
