@@ -37,6 +37,7 @@ _VERBS = {
     "new": "make an environment, a component or a pipeline that works at once",
     "outdated": "show which pins have newer versions",
     "lock": "write poetry.lock of environments with Poetry's resolver",
+    "bases": "keep bases fresh: lock, rebuild, prove, and rebase every environment",
     "plan": "show which environments must be built, and why",
     "build": "build images into the local store, and publish them",
     "promote": "move the tag stable to the images that the locks name now",
