@@ -191,7 +191,11 @@ def _packages(moved: Moved) -> str:
     ]
     if not rows:
         return f"### {safe(moved.name)}\n\nIts packages are the same; the base under it moved."
-    lines = ["| Debian package | old | new |", "|---|---|---|", *at_most(rows, "| and {} more | | |")]
+    lines = [
+        "| Debian package | old | new |",
+        "|---|---|---|",
+        *at_most(rows, "| and {} more | | |"),
+    ]
     return f"### {safe(moved.name)}\n\n" + "\n".join(lines)
 
 
