@@ -60,7 +60,7 @@ _VERBS = {
     "package": "make a wheel of the helper modules that components share",
     "run": "run a pipeline here, on Vertex AI or on Kubeflow",
     "report": "write the catalogue of environments, components and pipelines",
-    "registry": "make the repository of images, list it, clean it up by use",
+    "registry": "make the repository of images, list it, scan it, clean it up by use",
     "ci-local": "run cloudbuild.yaml on this machine's Docker",
     "doctor": "show settings, their origin, and this machine",
 }

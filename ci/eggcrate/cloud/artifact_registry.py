@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import importlib
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
+from eggcrate.cloud.clients import credentials, load
 from eggcrate.cloud.inventory import Seen
-from eggcrate.errors import ConfigError, RegistryError
+from eggcrate.errors import RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eggcrate.cloud.inventory import Name
 
+NAME = "Artifact Registry"
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY"
 _PREFIX = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)(?P<path>/.*)?"
 )
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _PAGE = 1000
 _PATIENCE = 120.0
 
@@ -92,34 +94,19 @@ class ArtifactRegistry:
         environ: where the endpoint is looked up.
 
     Raises:
-        ConfigError: the extra ``cloud`` is not installed.
+        ConfigError: the extra ``cloud`` is not installed, or there is no log-in.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        try:
-            self._api: Any = importlib.import_module("google.cloud.artifactregistry_v1")
-            self._errors: Any = importlib.import_module("google.api_core.exceptions")
-            auth: Any = importlib.import_module("google.auth.exceptions")
-            anonymous: Any = importlib.import_module("google.auth.credentials")
-        except ImportError as error:
-            raise ConfigError(
-                "the client of Artifact Registry is not installed",
-                why=str(error),
-                hint="make setup-all, or pip install 'eggcrate[cloud]'",
-            ) from error
+        self._api, self._errors = load(
+            NAME, "google.cloud.artifactregistry_v1", "google.api_core.exceptions"
+        )
         endpoint = environ.get(ENDPOINT, "").rstrip("/")
-        options = {"api_endpoint": endpoint} if endpoint else None
-        credentials = anonymous.AnonymousCredentials() if endpoint.startswith("http://") else None
-        try:
-            self._client = self._api.ArtifactRegistryClient(
-                credentials=credentials, transport="rest", client_options=options
-            )
-        except auth.DefaultCredentialsError as error:
-            raise ConfigError(
-                "there is no log-in for Artifact Registry",
-                why=str(error).splitlines()[0],
-                hint="gcloud auth application-default login",
-            ) from error
+        self._client = self._api.ArtifactRegistryClient(
+            credentials=credentials(NAME, endpoint, _SCOPES),
+            transport="rest",
+            client_options={"api_endpoint": endpoint} if endpoint else None,
+        )
 
     def __enter__(self) -> Self:
         return self
