@@ -254,6 +254,7 @@ def test_an_empty_machine_takes_package_layers_from_the_registry(
     done = run("--push", "--registry", prefix, "--json")
     assert (done["state"], done["downloaded"], done["errors"]) == ("refreshed", [], {})
     [new] = {one["new_bytes"] for one in done["environments"]}
+    assert new == done["new_bytes"]
     assert [one["made_anew"] for one in done["environments"]] == [[], [], []]
     # One upload of the base's layer for all; configurations are small.
     assert new < sum(one["pushed_bytes"] for one in done["environments"]) < new + 50_000

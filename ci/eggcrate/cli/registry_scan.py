@@ -36,8 +36,8 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> argpars
         "scan",
         help="show the vulnerabilities that Google found in images",
         description="What Artifact Analysis found in published images, whom it reaches and what "
-        "fixes it. Findings are excused as for eggcrate audit. An image whose scan is not finished, "
-        "failed, or never was, is not known: that is a failure, and no good news.",
+        "fixes it. Exceptions are those of eggcrate audit. An image whose scan is not finished, "
+        "failed, or never was, is not known: that fails, whatever else is told.",
     )
     action.add_argument(
         "images",

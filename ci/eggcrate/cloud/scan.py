@@ -17,7 +17,7 @@ from eggcrate.build.audit import Finding, excused, worst_first
 from eggcrate.build.bill import Part, PartKind
 from eggcrate.build.plan import STABLE
 from eggcrate.cloud.artifact_analysis import ScanState
-from eggcrate.errors import EggcrateError, IntegrityError, StoreError
+from eggcrate.errors import EggcrateError
 from eggcrate.packages.osv import DEBIAN, PYPI, Hit, Package, Vulnerability
 from eggcrate.packages.target import Platform, Target
 from eggcrate.parsing import json_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from eggcrate.build.engine import build_all, stored
@@ -51,8 +51,8 @@ class Image:
     built: BuildResult
     kept: int = 0
     """Layers that its old image, or another published one, has too."""
-    new_bytes: int = 0
-    """Of the others."""
+    fresh: Mapping[str, int] = field(default_factory=dict)
+    """Digest and bytes of each of the others."""
     remade: tuple[str, ...] = ()
     """Packages whose layers are new ones; none unless Python itself moved."""
 
@@ -60,6 +60,11 @@ class Image:
     def layers(self) -> int:
         """All of them."""
         return self.built.layers
+
+    @property
+    def new_bytes(self) -> int:
+        """Of layers that nobody had."""
+        return sum(self.fresh.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,11 @@ class Rebase:
         """The cells that speak against it."""
         results = self.session.results if self.session else ()
         return tuple(one for one in results if not one.outcome.good)
+
+    @property
+    def new_bytes(self) -> int:
+        """Of all new layers, each counted once however many images share it."""
+        return sum({name: size for one in self.images for name, size in one.fresh.items()}.values())
 
     @property
     def proven(self) -> int:
@@ -201,6 +211,6 @@ def _image(one: Rebased, built: BuildResult, before: frozenset[str], shop: Works
     return Image(
         built=built,
         kept=len(layers) - len(fresh),
-        new_bytes=sum(layer.size for layer in fresh),
+        fresh={layer.digest: layer.size for layer in fresh},
         remade=tuple(sorted(remade)),
     )

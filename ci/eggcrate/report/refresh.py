@@ -95,17 +95,12 @@ def _verdict(one: Rebase) -> str:
 def _figures(one: Rebase) -> Iterator[str]:
     total = sum(image.layers for image in one.images)
     yield f"{sum(image.kept for image in one.images)} of {total} layers reused"
-    yield f"{human_size(_new_bytes(one))} new"
+    yield f"{human_size(one.new_bytes)} new"
     if one.published:
         yield f"{human_size(_pushed(one))} pushed"
     yield f"{len(one.fetched)} packages downloaded"
     if one.session:
         yield f"{one.proven} cells proven, {len(one.failing)} not"
-
-
-def _new_bytes(one: Rebase) -> int:
-    """Of new layers, each counted once per image that has it."""
-    return sum(image.new_bytes for image in one.images)
 
 
 def _pushed(one: Rebase) -> int:
@@ -141,6 +136,7 @@ def document(one: Rebase, *, dry_run: bool) -> dict[str, Any]:
             }
             for image in one.images
         ],
+        "new_bytes": one.new_bytes,
         "downloaded": list(one.fetched),
         "unproven": list(one.unproven),
         "cells": {
