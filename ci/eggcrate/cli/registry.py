@@ -41,7 +41,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ensure.add_argument(
         "--immutable-tags",
         action="store_true",
-        help="tags can be moved to no other image; then `eggcrate promote` cannot move `stable`",
+        help="tags can be neither moved nor deleted, none excepted: promote and cleanup then fail",
     )
     ensure.add_argument(
         "--no-scanning", action="store_true", help="do not look for vulnerabilities"
