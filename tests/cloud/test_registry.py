@@ -156,6 +156,21 @@ def test_the_repository_is_made_once_and_changed_when_it_differs(
     assert "artifactregistry.admin" in told
 
 
+def test_what_settings_mean_is_told(api: ArtifactRegistryServer, run: Run) -> None:
+    """Why tags can be moved, what cannot be done where they cannot, and whether scans happen."""
+    ensure = ("registry", "ensure", "--registry", PREFIX)
+    assert "Google has no exception for stable" in run(*ensure)
+    told = {"enablementState": "SCANNING_DISABLED", "enablementStateReason": "the API is off"}
+    api.repositories[PARENT]["vulnerabilityScanningConfig"] = told
+    text = run(*ensure)
+    assert "scanning is disabled (the API is off)" in text
+    assert "containerscanning.googleapis.com" in text
+    assert "cannot move stable" in run(*ensure, "--immutable-tags")
+    told["enablementState"] = "SCANNING_ACTIVE"
+    document = run(*ensure, "--immutable-tags", "--json")
+    assert (document["immutable_tags"], document["scanning"]) == (True, "active")
+
+
 def test_a_repository_of_packages_is_refused(api: ArtifactRegistryServer, run: Run) -> None:
     """One of the name that holds something else is not touched."""
     api.repositories[PARENT] = {"name": PARENT, "format": "PYTHON"}
