@@ -238,7 +238,7 @@ def test_what_cannot_work_on_new_bases_leaves_the_locks_alone(here: Built, run: 
 
 
 def test_an_empty_machine_takes_package_layers_from_the_registry(
-    here: Built, run: Run, registry_server: str
+    here: Built, run: Run, registry_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No wheel, no store, no unit is there: the published layers are used, and one is pushed."""
     prefix = f"{registry_server}/refresh"
@@ -251,6 +251,7 @@ def test_an_empty_machine_takes_package_layers_from_the_registry(
         shutil.rmtree(here.repository.cache / name, ignore_errors=True)
     here.archive.offer(here.debs["netbase"], version="6.98")
     here.archive.publish()
+    monkeypatch.setenv("EGGCRATE_ATTEST", "true")
     done = run("--push", "--registry", prefix, "--json")
     assert (done["state"], done["downloaded"], done["errors"]) == ("refreshed", [], {})
     [new] = {one["new_bytes"] for one in done["environments"]}
@@ -261,9 +262,11 @@ def test_an_empty_machine_takes_package_layers_from_the_registry(
     tags = [(one["name"], f"key-{one['key'][:32]}") for one in done["environments"]]
     with Remote(prefix, retries=HASTY) as remote:
         found = remote.resolve_many(tags)
+        beside = {tag for tag in remote.tags("upper") if tag.startswith("sha256-")}
     assert {one["digest"] for one in done["environments"]} == {
         item.digest for item in found.values() if item
     }
+    assert beside  # the lists of packages, as the setting asks for
 
 
 def test_what_has_left_debian_is_told_before_anything_is_built(here: Built, run: Run) -> None:

@@ -8,10 +8,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from eggcrate.build.attest import attest
 from eggcrate.build.published import image_of, publish
 from eggcrate.cli.build import workshop
 from eggcrate.cli.matrix_parts import Parts, Terminal
 from eggcrate.cli.plan import add_registry, no_registry
+from eggcrate.cli.trust_parts import open_notary
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
 from eggcrate.files import atomic_write
 from eggcrate.matrix.proving import carry_out
@@ -25,7 +27,8 @@ from eggcrate.report.folder import write_all
 if TYPE_CHECKING:
     import argparse
 
-    from eggcrate.build.published import PublishResult
+    from eggcrate.build.attest import Attested
+    from eggcrate.build.workshop import Workshop
     from eggcrate.cli.context import Context
     from eggcrate.matrix.refresh import Refresh
     from eggcrate.matrix.session import Matrix, Session
@@ -80,15 +83,12 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Lock, build, prove, write, publish, report."""
     bases = context.monorepo.bases
     names = families(pick("base", arguments.bases, bases), bases)
-    with (
-        context.open_remote(arguments.registry) as remote,
-        refreshed(
-            context.monorepo, names, cache=context.settings.cache, progress=context.progress
-        ) as refresh,
-    ):
+    cache, progress = context.settings.cache, context.progress
+    with context.open_remote(arguments.registry) as remote:
         if arguments.push and remote is None:
             raise no_registry("push to")
-        done = _carried_out(refresh, arguments, context, remote)
+        with refreshed(context.monorepo, names, cache=cache, progress=progress) as refresh:
+            done = _carried_out(refresh, arguments, context, remote)
     document = report.document(done, dry_run=arguments.dry_run)
     if not arguments.dry_run and done.state is not State.UP_TO_DATE:
         _write(done, document, context)
@@ -96,7 +96,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         context.show_json(SCHEMA, document)
     else:
         context.show(report.text(done))
-    failed = done.state is State.REFUSED or any(one.error for one in done.published)
+    errors = [*(one.error for one in done.published), *(one.error for one in done.attested)]
+    failed = done.state is State.REFUSED or any(errors)
     return EXIT_FAILURE if failed else EXIT_OK
 
 
@@ -150,14 +151,21 @@ def _carried_out(
     if done.state is not State.REFRESHED:
         return done
     write(refresh)
-    published: list[PublishResult] = []
-    if arguments.push and remote:
-        published = publish(
-            [image_of(one.built) for one in done.images],
-            layout=context.store,
-            remote=remote,
-            cache=context.settings.cache,
-            holders=shop.shelf.holders,
-            progress=context.progress,
-        )
-    return replace(done, published=tuple(published))
+    return _published(done, shop, context, remote) if arguments.push and remote else done
+
+
+def _published(done: Rebase, shop: Workshop, context: Context, remote: Remote) -> Rebase:
+    """With its images in the registry, attested where the setting says so."""
+    published = publish(
+        [image_of(one.built) for one in done.images],
+        layout=context.store,
+        remote=remote,
+        cache=context.settings.cache,
+        holders=shop.shelf.holders,
+        progress=context.progress,
+    )
+    attested: list[Attested] = []
+    if context.settings.attest:
+        with open_notary(context, remote, shop) as notary:
+            attested = attest(published, [one.resolved for one in done.refresh.rebased], notary)
+    return replace(done, published=tuple(published), attested=tuple(attested))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from eggcrate.build.attest import Attested
     from eggcrate.build.engine import BuildResult
     from eggcrate.build.published import PublishResult
     from eggcrate.build.workshop import Workshop
@@ -81,6 +82,7 @@ class Rebase:
     fetched: tuple[str, ...] = ()
     """Packages that had to be downloaded: their layers were nowhere."""
     published: tuple[PublishResult, ...] = ()
+    attested: tuple[Attested, ...] = ()
     seconds: float = 0.0
 
     @property
