@@ -8,13 +8,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from eggcrate.build.attest import attest
 from eggcrate.build.published import image_of, publish
 from eggcrate.cli.build import workshop
 from eggcrate.cli.matrix_parts import Parts, Terminal
 from eggcrate.cli.plan import add_registry, no_registry
-from eggcrate.cli.trust_parts import open_notary
-from eggcrate.errors import EXIT_FAILURE, EXIT_OK
+from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.files import atomic_write
 from eggcrate.matrix.proving import carry_out
 from eggcrate.matrix.rebase import Rebase, State, rebase
@@ -27,7 +25,6 @@ from eggcrate.report.folder import write_all
 if TYPE_CHECKING:
     import argparse
 
-    from eggcrate.build.attest import Attested
     from eggcrate.build.workshop import Workshop
     from eggcrate.cli.context import Context
     from eggcrate.matrix.refresh import Refresh
@@ -83,6 +80,12 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     """Lock, build, prove, write, publish, report."""
     bases = context.monorepo.bases
     names = families(pick("base", arguments.bases, bases), bases)
+    if arguments.push and context.settings.attest:
+        raise UsageError(
+            "--push would publish images that name no commit",
+            why="the setting attest is on, and the new locks are in no commit yet",
+            hint="leave --push away: what publishes the main branch builds them once merged",
+        )
     cache, progress = context.settings.cache, context.progress
     with context.open_remote(arguments.registry) as remote:
         if arguments.push and remote is None:
@@ -96,8 +99,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         context.show_json(SCHEMA, document)
     else:
         context.show(report.text(done))
-    errors = [*(one.error for one in done.published), *(one.error for one in done.attested)]
-    failed = done.state is State.REFUSED or any(errors)
+    failed = done.state is State.REFUSED or any(one.error for one in done.published)
     return EXIT_FAILURE if failed else EXIT_OK
 
 
@@ -155,7 +157,7 @@ def _carried_out(
 
 
 def _published(done: Rebase, shop: Workshop, context: Context, remote: Remote) -> Rebase:
-    """With its images in the registry, attested where the setting says so."""
+    """With its images in the registry."""
     published = publish(
         [image_of(one.built) for one in done.images],
         layout=context.store,
@@ -164,8 +166,4 @@ def _published(done: Rebase, shop: Workshop, context: Context, remote: Remote) -
         holders=shop.shelf.holders,
         progress=context.progress,
     )
-    attested: list[Attested] = []
-    if context.settings.attest:
-        with open_notary(context, remote, shop) as notary:
-            attested = attest(published, [one.resolved for one in done.refresh.rebased], notary)
-    return replace(done, published=tuple(published), attested=tuple(attested))
+    return replace(done, published=tuple(published))

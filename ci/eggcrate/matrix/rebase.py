@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from eggcrate.build.attest import Attested
     from eggcrate.build.engine import BuildResult
     from eggcrate.build.published import PublishResult
     from eggcrate.build.workshop import Workshop
@@ -82,7 +81,6 @@ class Rebase:
     fetched: tuple[str, ...] = ()
     """Packages that had to be downloaded: their layers were nowhere."""
     published: tuple[PublishResult, ...] = ()
-    attested: tuple[Attested, ...] = ()
     seconds: float = 0.0
 
     @property
