@@ -44,6 +44,7 @@ def test_the_catalogue_is_there() -> None:
         *("_template", "evaluate_model", "predict", "prepare_data", "train_model"),
         *("extract_bigquery", "load_files", "save_files", "validate_data", "split_data"),
         *("monitor_drift", "register_model", "deploy_model", "notify"),
+        *("query_tables", "join_as_of"),
     }
 
 

@@ -15,7 +15,7 @@ from eggcrate.progress import Console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("imports", "install", "builds", "scale", "catalogue")
+PARTS = ("imports", "install", "builds", "scale", "catalogue", "audit")
 
 
 class Part(Protocol):

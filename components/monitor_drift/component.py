@@ -7,8 +7,8 @@ from kfp.dsl import HTML, Artifact, Dataset, Input, Output
 
 from components.monitor_drift.measures import Measured, is_number, measure
 from components.monitor_drift.thresholds import thresholds_of
-from components.shared import html_pages as pages
-from components.shared.archives import write_atomically, write_json
+from components.shared import pages
+from components.shared.archives import write_json
 from components.shared.errors import DataError
 from components.shared.tables import read_table
 from eggcrate import component
@@ -86,8 +86,8 @@ def monitor_drift(  # noqa: PLR0917 - KFP passes them by name
             "columns": [each.to_row() | {"beyond": beyond[each.column]} for each in measured],
         },
     )
-    text = _page(verdict, measured, beyond, sizes=(len(before), len(now)))
-    write_atomically(report.path, lambda stream: (stream.write(text.encode()), None)[1])
+    sections = _sections(verdict, measured, beyond, sizes=(len(before), len(now)))
+    pages.write_page(report.path, "Drift", sections)
     figures.metadata["verdict"] = verdict
     return Drift(verdict=verdict, drifted=verdict == "drift", columns=drifted, share=share)
 
@@ -108,9 +108,9 @@ def _compared(name: str, before: pd.Series, now: pd.Series) -> Measured:
     return measure(name, before, now)
 
 
-def _page(
+def _sections(
     verdict: str, measured: list[Measured], beyond: dict[str, list], *, sizes: tuple[int, int]
-) -> str:
+) -> list:
     drifted = [each for each in measured if beyond[each.column]]
     rows = [
         (
@@ -124,18 +124,18 @@ def _page(
         )
         for each in measured
     ]
-    parts = [
-        pages.paragraph(
-            f"Verdict: {verdict}. {len(drifted)} of {len(measured)} columns drifted, between "
-            f"{sizes[0]:,} rows of the reference and {sizes[1]:,} now."
-        ),
-        pages.table(
-            ("column", "kind", "PSI", "distance", "p-value", "missing", "beyond"),
-            rows,
-            bad=[number for number, each in enumerate(measured) if beyond[each.column]],
-        ),
+    told = pages.paragraph(
+        f"Verdict: {verdict}. {len(drifted)} of {len(measured)} columns drifted, between "
+        f"{sizes[0]:,} rows of the reference and {sizes[1]:,} now."
+    )
+    table = pages.table(
+        ("column", "kind", "PSI", "distance", "p-value", "missing", "beyond"),
+        rows,
+        bad=[number for number, each in enumerate(measured) if beyond[each.column]],
+    )
+    before_and_now = pages.paragraph("Before in blue, now in orange.")
+    drawn = [
+        (each.column, before_and_now + pages.pairs(each.labels, each.reference, each.current))
+        for each in drifted
     ]
-    for each in drifted:
-        parts += [pages.heading(each.column), pages.paragraph("Before in blue, now in orange.")]
-        parts.append(pages.bars(each.labels, each.reference, each.current))
-    return pages.page("Drift", parts)
+    return [("", told + table), *drawn]

@@ -217,7 +217,8 @@ def _field_type(name: str, column: pd.Series) -> str:
     if kinds.is_bool_dtype(column.dtype):
         return "boolean"
     if kinds.is_integer_dtype(column.dtype):
-        if column.max() > _LARGEST:
+        largest = column.max()
+        if pd.notna(largest) and largest > _LARGEST:
             raise DataError(f"column {name} holds integers beyond 64 bits with a sign")
         return "integer"
     if kinds.is_float_dtype(column.dtype):

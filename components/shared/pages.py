@@ -18,8 +18,9 @@ _STYLE = """
 body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:60em;padding:0 1em;color:#222}
 h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}
 table{border-collapse:collapse}
-td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}
-td:first-child,th:first-child{text-align:left}p{color:#555}svg{max-width:100%}
+td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}
+td.number{text-align:right;font-variant-numeric:tabular-nums}tr.bad td{background:#fdecea}
+p{color:#555}svg{max-width:100%}
 """
 _WIDTH, _HEIGHT, _LEFT, _BAR = 640, 320, 60, 22
 
@@ -30,9 +31,12 @@ def write_page(path: str, title: str, sections: Iterable[tuple[str, str]]) -> No
     Args:
         path: The artifact.
         title: Of the page.
-        sections: Heading, and HTML that the functions of this module made, of each.
+        sections: Of each its heading, which may be empty, and HTML that the functions of this
+            module made.
     """
-    body = "".join(f"<h2>{html.escape(head)}</h2>{content}" for head, content in sections)
+    body = "".join(
+        (f"<h2>{html.escape(head)}</h2>" if head else "") + content for head, content in sections
+    )
     text = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}</html>\n"
@@ -45,11 +49,15 @@ def paragraph(text: str) -> str:
     return f"<p>{html.escape(text)}</p>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; numbers are written with four digits."""
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, bad: Iterable[int] = ()) -> str:
+    """A table; the rows with the numbers ``bad`` are marked. Numbers have four digits."""
+    marked = set(bad)
     cells = "".join(f"<th>{html.escape(each)}</th>" for each in head)
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
-    return f"<table><tr>{cells}</tr>{body}</table>"
+    body = []
+    for number, row in enumerate(rows):
+        mark = ' class="bad"' if number in marked else ""
+        body.append(f"<tr{mark}>{''.join(map(_cell, row))}</tr>")
+    return f"<table><tr>{cells}</tr>{''.join(body)}</table>"
 
 
 def bars(values: Sequence[tuple[str, float]]) -> str:
@@ -65,6 +73,23 @@ def bars(values: Sequence[tuple[str, float]]) -> str:
             f'<rect x="200" y="{y}" width="{width:.1f}" height="14" fill="#4477aa"/>'
             f'<text x="{205 + width:.1f}" y="{y + 12}">{value:.4g}</text>'
         )
+    return _svg("".join(drawn), height)
+
+
+def pairs(labels: Sequence[str], first: Sequence[float], second: Sequence[float]) -> str:
+    """Two shares of each label, upright and side by side: the first blue, the second orange."""
+    height = _HEIGHT // 2
+    most = max([*first, *second, 1e-9])
+    step = _WIDTH / max(len(labels), 1)
+    drawn = []
+    for at, (label, *pair) in enumerate(zip(labels, first, second, strict=True)):
+        for which, (value, colour) in enumerate(zip(pair, ("#4477aa", "#d98032"), strict=True)):
+            tall = height * value / most
+            drawn.append(
+                f'<rect x="{step * (at + 0.1 + 0.4 * which):.1f}" y="{height - tall:.1f}" '
+                f'width="{step * 0.4:.1f}" height="{tall:.1f}" fill="{colour}">'
+                f"<title>{html.escape(f'{label}: {value:.3f}')}</title></rect>"
+            )
     return _svg("".join(drawn), height)
 
 
@@ -117,5 +142,7 @@ def _svg(inner: str, height: int) -> str:
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return f"<td>{html.escape(text)}</td>"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"<td>{html.escape('' if value is None else str(value))}</td>"
+    text = f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
+    return f'<td class="number">{text}</td>'

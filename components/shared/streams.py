@@ -135,16 +135,27 @@ def _wider(one: str, other: str) -> str:
     return "number" if {one, other} == {"integer", "number"} else "string"
 
 
-def _parquet(path: str, rows: int) -> Stream:
+def schema_of(path: str) -> Any:
+    """The schema of a Parquet file, as pyarrow has it.
+
+    Raises:
+        DataError: it cannot be read, or this environment has no pyarrow.
+    """
     try:
         from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415 - not in every environment
     except ImportError as cause:
         raise frames.no_parquet(path) from cause
     try:
         with contextlib.closing(parquet.ParquetFile(path)) as file:
-            schema = file.schema_arrow
+            return file.schema_arrow
     except (OSError, ArrowInvalid) as cause:
         raise DataError(f"data {path} is no Parquet that can be read: {cause}") from cause
+
+
+def _parquet(path: str, rows: int) -> Stream:
+    schema = schema_of(path)
+    from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415 - as above
+
     types = frames.describe(schema.empty_table().to_pandas())
 
     def pieces() -> Iterator[pd.DataFrame]:

@@ -5,8 +5,8 @@ from typing import NamedTuple, Optional
 import pandas as pd
 from kfp.dsl import HTML, Artifact, Dataset, Input, Output
 
-from components.shared import html_pages as pages
-from components.shared.archives import write_atomically, write_json
+from components.shared import pages
+from components.shared.archives import write_json
 from components.shared.errors import DataError
 from components.shared.tables import read_table
 from components.validate_data.schema import check_schema, infer, violations_of
@@ -81,8 +81,7 @@ def validate_data(  # noqa: PLR0917 - KFP passes them by name
             "table_schema": inferred,
         },
     )
-    content = _page(frame, found, figures).encode()
-    write_atomically(report.path, lambda stream: (stream.write(content), None)[1])
+    pages.write_page(report.path, "Validation", _sections(frame, found, figures))
     statistics.metadata.update({"valid": not found, "rows": len(frame)})
     if found and action == "fail":
         told = "; ".join(each["what"] for each in found[:_TOLD])
@@ -91,12 +90,11 @@ def validate_data(  # noqa: PLR0917 - KFP passes them by name
     return Validated(valid=not found, rows=len(frame), violations=len(found), schema=inferred)
 
 
-def _page(frame: pd.DataFrame, found: list, figures: list) -> str:
-    parts = [pages.paragraph(f"{len(frame):,} rows, {frame.shape[1]} columns.")]
+def _sections(frame: pd.DataFrame, found: list, figures: list) -> list:
+    sections = [("", pages.paragraph(f"{len(frame):,} rows, {frame.shape[1]} columns."))]
     if found:
         rows = [(each["column"], each["rule"], each["what"], each["rows"]) for each in found]
-        parts += [pages.heading("What is wrong"), pages.table(("column", "rule", "", "rows"), rows)]
+        sections.append(("What is wrong", pages.table(("column", "rule", "", "rows"), rows)))
     names = ("name", "type", "missing", "distinct", "minimum", "mean", "maximum")
     rows = [[each.get(name) for name in names] for each in figures]
-    parts += [pages.heading("Columns"), pages.table(names, rows)]
-    return pages.page("Validation", parts)
+    return [*sections, ("Columns", pages.table(names, rows))]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.basket import Basket, filled, project, wanted
-from bench.catalogue import Measured, modules, page, plot
+from bench.catalogue import page, plot
 from bench.drawing import Bar, bars
+from bench.environment_image import Measured, modules
 from eggcrate.repo.environments import read_environment
 from eggcrate.repo.values import Environment
 
@@ -32,15 +33,16 @@ def environment(name: str, *dependencies: str) -> Environment:
     )
 
 
-def measured(name: str, *layers: tuple[str, int], cold: float = 0.0) -> Measured:
+def measured(name: str, *layers: tuple[str, int], cold: float = 8.0) -> Measured:
     return Measured(
         name=name,
         layers=dict(layers),
         unpacked=3 * sum(size for _, size in layers),
         packages=len(layers),
-        warm=0.5,
-        imported=1.5,
         cold=cold,
+        warm=0.5,
+        pulled=3.0,
+        imported=1.5,
     )
 
 
@@ -87,14 +89,18 @@ def test_packages_are_imported_by_their_modules() -> None:
 
 
 def test_the_page_judges_the_aims() -> None:
-    """Shared layers count once for the registry; each aim is met or missed by its own figures."""
+    """Shared layers count once for the registry; each aim is met or missed by its own figures.
+
+    Seconds stand beside those of the basket.
+    """
     base = ("base", 10_000_000)
     two = [measured("a", base, ("x", 2_000_000), cold=4.0), measured("b", base, ("y", 4_000_000))]
-    whole = measured("one-basket", base, ("z", 120_000_000))
+    whole = measured("one-basket", base, ("z", 120_000_000), cold=60.0)
     lines = page(two, whole, Basket(held=("x",), dropped={"w": "of a reason"})).splitlines()
     told = {line.split(" | ")[0].strip("|` "): line for line in lines if line.startswith("|")}
-    assert "| 2 | 1 | 10.0 MB | 4.0 s | 0.50 s | 1.5 s |" in told["a"]
-    assert "| 10.0 MB | - | 0.50 s |" in told["b"]
+    assert "| 2 | 1 | 10.0 MB | 4.0 s | 0.50 s | 3.0 s | 1.5 s |" in told["a"]
+    assert told["cold build"] == "| cold build | 6.0 s | 60 s | 10 x |"
+    assert told["pull"] == "| pull | 3.0 s | 3.0 s | 1.0 x |"
     assert (
         "13.0 MB of 130.0 MB | 10 x | 5.0 x: met |"
         in told["the median environment, beside the one basket"]

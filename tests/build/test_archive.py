@@ -206,6 +206,16 @@ def test_sizes_beyond_eight_gibibytes_have_a_pax_record() -> None:
     assert member.size == size
 
 
+def test_a_folder_may_be_of_another_user() -> None:
+    """Its group is 0, and what is put beside or into it is root's unless it says otherwise."""
+    home = Entry(path="home/me", kind=EntryKind.DIRECTORY, mode=0o775, owner=65532)
+    data = gzip.decompress(_unit([home, Entry(path="home/me/x"), Entry(path="etc/x")]))
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        owners = {member.name: (member.uid, member.gid) for member in archive}
+    assert owners.pop("home/me") == (65532, 0)
+    assert set(owners.values()) == {(0, 0)}
+
+
 @pytest.mark.parametrize("path", ["../up", "a/../b", "/abs", "a//b", ".", "", "a/"])
 def test_paths_outside_the_image_are_refused(path: str) -> None:
     """An entry cannot be written outside the root, or under two spellings."""

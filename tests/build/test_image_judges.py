@@ -9,8 +9,10 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING
 
+import docker as sdk
 import pytest
 
+from eggcrate.runtimes.docker import load
 from eggcrate.runtimes.rootfs import root_path, unpack
 from support.repository import Repository, copy_cache, make_repository, packages
 from support.wheels import make_wheel
@@ -69,6 +71,7 @@ def images(base_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Reposi
     )
     assert (folder / "base.lock").is_file(), locked.stdout + locked.stderr
     (folder / "poetry.lock").write_bytes(kept)
+    repository.environment("nonroot", made, settings=f'{base}\nuser = "nonroot"')
     repository.build()
     return repository
 
@@ -80,7 +83,7 @@ def _digest(images: Repository, name: str) -> str:
 def test_skopeo_accepts_every_image(images: Repository) -> None:
     """Every name in the store, the index of two platforms included, for each platform."""
     refs = images.store.refs()
-    assert len(refs) == 9  # four plain names, and the immutable one of each of five images
+    assert len(refs) == 11  # five plain names, and the immutable one of each of six images
     for ref in refs:
         for architecture in ("amd64", "arm64") if ref == "plain" else ("amd64",):
             command = ["skopeo", "--override-arch", architecture, "inspect"]
@@ -205,6 +208,59 @@ except OSError as error:
     print(error.strerror)
 """
     assert images.python(_digest(images, name), script) == "Read-only file system"
+
+
+_AT_HOME = """
+import os, pathlib
+home = pathlib.Path.home()
+(home / ".cache").mkdir()
+(home / ".cache" / "kept").write_text("x")
+print(home, os.getuid(), os.getgid(), oct(home.stat().st_mode)[-3:], home.stat().st_uid)
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("name", "user", "told"),
+    [
+        ("nonroot", "", "/home/nonroot 65532 65532 775 65532"),
+        ("nonroot", "1000670000:0", "/home/nonroot 1000670000 0 775 65532"),
+        ("nonroot", "0:0", "/home/nonroot 0 0 775 65532"),
+        ("plain", "", "/root 0 0 700 0"),
+        ("plain", "65532", "/home/nonroot 65532 65532 775 65532"),
+    ],
+)
+def test_whoever_runs_it_has_a_home(
+    docker_daemon: str, images: Repository, name: str, user: str, told: str
+) -> None:
+    """Asked for in its settings or when it is started; a user without a name; root without rights.
+
+    In Docker, with every capability dropped: what owner and mode do not allow is not possible.
+    """
+    digest = _digest(images, name)
+    tag = f"localhost/eggcrate/home-{name}:{digest[7:19]}"
+    load(images.store, digest, tag)
+    client = sdk.DockerClient(base_url=docker_daemon)
+    try:
+        ran = client.containers.run(
+            tag,
+            ["/opt/env/bin/python", "-c", _AT_HOME],
+            user=user or None,
+            cap_drop=["ALL"],
+            network_mode="none",
+            remove=True,
+        )
+    finally:
+        client.images.remove(tag, force=True)
+        client.close()
+    assert ran.decode().strip() == told
+
+
+def test_a_cell_has_a_home_whoever_the_image_runs_as(images: Repository) -> None:
+    """The image's own is on its root, which cells cannot write to: theirs is another."""
+    script = "import pathlib; home = pathlib.Path.home(); (home / 'x').touch(); print(home)"
+    for name in ("nonroot", "plain"):
+        assert images.python(_digest(images, name), script) == "/tmp"
 
 
 def test_bytecode_is_used(images: Repository) -> None:

@@ -53,6 +53,7 @@ def test_where_a_file_comes_from_does_not_count() -> None:
         {"description": "for training"},
         {"owner": "ml-platform"},
         {"supported_until": "2028-12-31"},
+        {"user": "nonroot"},
         {"compile": False},
         {"environment": "yours"},
         {"system_key": "1" * 64},
@@ -71,6 +72,7 @@ TOLD = {
     "description": "for training",
     "owner": "ml-platform",
     "supported_until": "2028-12-31",
+    "user": "nonroot",
     "base_digest": f"sha256:{'1' * 64}",
 }
 
@@ -84,11 +86,26 @@ def test_an_image_says_who_answers_for_it() -> None:
         "org.opencontainers.image.base.digest": TOLD["base_digest"],
         "dev.eggcrate.owner": "ml-platform",
         "dev.eggcrate.supported-until": "2028-12-31",
+        "dev.eggcrate.user": "nonroot",
     }
     configuration = image.config(recipe, (), {})
     assert configuration.labels == image.about(recipe)
     assert image.manifest(recipe, (), configuration.encode()).annotations == image.about(recipe)
     assert said.items() <= image.about(recipe).items()
+
+
+def test_an_image_runs_as_who_was_asked_for() -> None:
+    """Root and no word of a home, unless asked; else a number, as Kubernetes wants it, and a home.
+
+    A registry image as a base has no home of ours in it.
+    """
+    root = image.config(RECIPE, (), {})
+    assert (root.user, "HOME" in root.env) == ("", False)
+    ours = image.config(replace(RECIPE, user="nonroot"), (), {})
+    assert (ours.user, ours.env["HOME"]) == ("65532:65532", "/home/nonroot")
+    recipe = replace(RECIPE, user="nonroot", base_digest=TOLD["base_digest"])
+    other = image.config(recipe, (), {"HOME": "/root"})
+    assert (other.user, other.env["HOME"]) == ("65532:65532", "/tmp")
 
 
 def test_what_is_not_said_is_left_out() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
+import random
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -300,3 +302,59 @@ def test_a_run_says_where_and_what(repository: Repository) -> None:
     ran = repository.run("run", "counting", "--vertex")
     assert ran.code == 1
     assert "compile it first: eggcrate compile" in ran.err
+
+
+def heavy(repository: Repository, times: int) -> None:
+    """A pipeline of so many components, each with 66 kB of data that nothing makes smaller."""
+    data = base64.b64encode(random.Random(times).randbytes(50_000)).decode()  # noqa: S311 - a filler
+    component = FILES["components/count/component.py"]
+    settings = FILES["components/count/pyproject.toml"]
+    for name in (f"count{at}" for at in range(times)):
+        write(repository, f"components/{name}/__init__.py", f'DATA = "{data}"\n')
+        write(
+            repository,
+            f"components/{name}/pyproject.toml",
+            settings.replace('"count"', f'"{name}"'),
+        )
+        write(
+            repository,
+            f"components/{name}/component.py",
+            component.replace("def count", f"def {name}"),
+        )
+    lines = [f"from components.count{at}.component import count{at}" for at in range(times)]
+    lines += [
+        "from kfp import dsl",
+        "",
+        "",
+        "@dsl.pipeline",
+        "def counting(x: int, y: float = 0.5):",
+    ]
+    lines += [f"    count{at}(x=x)" for at in range(times)]
+    write(repository, "pipelines/counting/pipeline.py", "\n".join(lines) + "\n")
+
+
+def test_a_pipeline_that_kubeflow_cannot_finish_is_warned_of(repository: Repository) -> None:
+    """Not where it goes to Vertex AI alone, nor when its code travels in images instead."""
+    heavy(repository, 3)
+    ran = repository.run("compile", "--dry-run", "--json")
+    assert ran.code == 0, ran.err
+    [warning] = json.loads(ran.out)["pipelines"][0]["warnings"]
+    assert "counting: a run of it on Kubeflow takes about 1.5 MB" in warning
+    assert warning in ran.err
+    for quiet in (["--for", "vertex"], ["--share", "image"]):
+        ran = repository.run("compile", "--dry-run", "--json", *quiet)
+        assert ran.code == 0, ran.err
+        [told] = json.loads(ran.out)["pipelines"]
+        assert told["warnings"] == []
+    assert {task["share"] for task in told["tasks"]} == {"image"}
+    assert max(task["command"] for task in told["tasks"]) < 2000
+
+
+def test_what_was_chosen_otherwise_stays(repository: Repository) -> None:
+    """The flag is for code that would be injected."""
+    path = "pipelines/counting/pipeline.py"
+    text = (repository.root / path).read_text()
+    write(repository, path, text.replace("count(x=x)", "count(x=x, share='config-map')"))
+    ran = repository.run("compile", "--dry-run", "--json", "--share", "image")
+    [told] = json.loads(ran.out)["pipelines"]
+    assert [task["share"] for task in told["tasks"]] == ["config-map", "image"]

@@ -166,7 +166,7 @@ def test_who_has_it_and_through_what(repository: Repository, call: Call) -> None
     assert holders(call, "ccc<3") == {}
     fill_store(repository, "two")
     stored = [one for name, one in holders(call, "six").items() if name.startswith("two@key-")]
-    assert [one["kind"] for one in stored] == ["image"]
+    assert [(one["kind"], one["chain"]) for one in stored] == [("image", ["six"])]
     code, out, _ = call("whohas", "ccc")
     assert (code, "bbb > ccc" in out) == (0, True)
     code, _, err = call("whohas", "ccc <<3")
@@ -184,6 +184,7 @@ def test_published_images_in_use_have_it(
     found = holders(run, "six")
     assert set(found) == {"one@stable", "two@stable"}
     assert found["one@stable"]["used_by"] == ["stable"]
+    assert found["one@stable"]["chain"] is None  # of another lock, and an image does not tell
     assert holders(run, "pandas<3")["one@stable"]["version"] == "2.2"
 
 

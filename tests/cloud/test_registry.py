@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,8 +10,12 @@ import pytest
 from cloud.conftest import BOTH, publish
 from eggcrate.cloud.artifact_registry import ENDPOINT, ArtifactRegistry, Place
 from eggcrate.errors import RegistryError
+from eggcrate.pipelines.submit import kubeflow as on_kubeflow
+from eggcrate.pipelines.submit.options import KubeflowOptions
 from eggcrate.registry import oci
 from support.artifact_registry_server import artifact_registry_server
+from support.kubeflow_server import kubeflow_server
+from support.pipelines import compiled
 from support.planning import package
 from support.published import check_whole
 
@@ -207,3 +212,35 @@ def test_images_are_listed_over_pages_and_deleted_with_their_tags(
         api.forbidden = True
         with pytest.raises(RegistryError, match="does not list"):
             client.images(place)
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(not importlib.util.find_spec("kfp"), reason="kfp is not installed")
+def test_what_a_run_uses_is_not_deleted(
+    repository: Repository, remote: Remote, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of Kubeflow's runs; when they may not be seen nothing is deleted at all."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    publish(repository, run)
+    [tag] = remote.tags("one")
+    found = remote.resolve("one", tag)
+    assert found
+    for number in (2, 3):
+        repository.environment("one", (package("six", f"{number}.0"),))
+        publish(repository, run)
+    before = {one["digest"] for one in run("registry", "list", "--json")["images"]}
+    with kubeflow_server() as server:
+        there = KubeflowOptions(host=server.url)
+        image = remote.image("one", found.digest)
+        submission = on_kubeflow.decide(compiled(image=image), {"rows": 3}, there, run="nightly")
+        on_kubeflow.Kubeflow(there, environ={}).submit(submission)
+        cleanup = ("registry", "cleanup", "--unknown-age", "--kubeflow", server.url)
+        server.faults["GET runs"] = [403]
+        assert "listing runs failed" in run(*cleanup, code=1)
+        assert {one["digest"] for one in run("registry", "list", "--json")["images"]} == before
+        done = run(*cleanup, "--json")["images"]
+    fates = {one["digest"]: (one["fate"], one["why"]) for one in done}
+    assert fates[found.digest] == ("in-use", "run nightly")
+    assert [fate for fate, _ in fates.values()].count("deleted") == 1
+    assert remote.resolve("one", found.digest)

@@ -160,6 +160,13 @@ def test_an_exit_handler_runs_whatever_happened(pipelines: dict[str, Any]) -> No
     }
 
 
+def test_a_pipeline_that_gives_something_is_told_of_too(pipelines: dict[str, Any]) -> None:
+    """As `batch_prediction` does it: what gives something can be in no exit handler."""
+    good, _, kept, _ = run(pipelines["telling"])
+    assert not good
+    assert kept.tasks["bye"].outputs.parameters == {"Output": "FAILED!"}
+
+
 def test_a_failure_can_be_ignored(pipelines: dict[str, Any]) -> None:
     """The task has its default then; the run has failed all the same."""
     good, _, kept, _ = run(pipelines["ignoring"])

@@ -33,7 +33,7 @@ def test_an_environment_is_a_standard_project_with_a_few_settings(tmp_path: Path
     )
     found = read_environment(folder)
     assert (found.name, found.dependencies, found.base) == ("mine-1", ("pandas>=2",), "")
-    assert (found.platforms, found.compile) == (("linux/amd64",), True)
+    assert (found.platforms, found.compile, found.user) == (("linux/amd64",), True, "")
     assert found.supported_until == date(2027, 12, 31)
 
 
@@ -43,6 +43,7 @@ def test_an_environment_is_a_standard_project_with_a_few_settings(tmp_path: Path
         ('[tool.eggcrate]\nowner = "x"\nbse = "python-3.11"\n', ":3: tool.eggcrate.bse", "'base'"),
         ("[tool.eggcrate]\nowner = 3\n", ":2: tool.eggcrate.owner must be a string", ""),
         ('[tool.eggcrate]\ncompile = "yes"\n', ":2: tool.eggcrate.compile must be true", ""),
+        ('[tool.eggcrate]\nuser = "me"\n', ":2: tool.eggcrate.user must be root or nonroot", ""),
         ("[tool.eggcrate]\nplatforms = []\n", ":2: tool.eggcrate.platforms must name", ""),
         ('[project]\nrequires-python = "3.11 or so"\n', ":2: project.requires-python", ""),
         ('[project]\ndependencies = [\n  "pandas",\n  "not a = name",\n]\n', ":4: 'not a", ""),
@@ -58,6 +59,16 @@ def test_a_mistake_names_file_line_and_way_out(
         read_environment(tmp_path / "env")
     assert where in caught.value.what
     assert hint in caught.value.hint
+
+
+def test_who_an_image_runs_as_is_asked_for_once(tmp_path: Path) -> None:
+    """In the settings, or in the ``Dockerfile``: never in both."""
+    folder = tmp_path / "mine"
+    write(folder / "pyproject.toml", '[tool.eggcrate]\nuser = "nonroot"\n')
+    assert read_environment(folder).user == "nonroot"
+    write(folder / "Dockerfile", "FROM x\n")
+    with pytest.raises(ConfigError, match=r":2: tool\.eggcrate\.user is the Dockerfile's to set"):
+        read_environment(folder)
 
 
 def test_poetry_notation_gives_requires_python(tmp_path: Path) -> None:

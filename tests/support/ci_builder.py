@@ -11,7 +11,11 @@ from eggcrate.packages.pip_config import read_pip_config
 from eggcrate.runtimes.docker_daemon import connect
 from support.repository import make_repository, take_debs
 
-BUILDER = "localhost/eggcrate/test-builder:python"
+BUILDERS = {
+    "3.11": ("bookworm", "localhost/eggcrate/test-builder:python"),
+    "3.13": ("trixie", "localhost/eggcrate/test-builder:python-3.13"),
+}
+"""Release of Debian, and the image's name, by Python."""
 _PACKAGES = (
     *("base-files", "bash", "ca-certificates", "coreutils", "dash", "findutils", "git", "grep"),
     *("gzip", "libc-bin", "libgomp1", "libstdc++6", "make", "mawk", "media-types", "netbase"),
@@ -23,15 +27,16 @@ _EXCLUDE = (
 )
 
 
-def make_builder(scratch: Path) -> str:
-    """Have the builder in the Docker daemon; its name.
+def make_builder(scratch: Path, python: str = "3.11") -> str:
+    """Have a builder in the Docker daemon; its name.
 
     It holds what stock Python images hold: Python with venv and pip, git, make, a shell,
     util-linux. One that an earlier test run made is used again.
     """
+    suite, builder = BUILDERS[python]
     with connect() as client:
-        if client.images(BUILDER):
-            return BUILDER
+        if client.images(builder):
+            return builder
     cache = scratch / "cache"
     cache.mkdir(parents=True)
     take_debs(cache)
@@ -39,19 +44,19 @@ def make_builder(scratch: Path) -> str:
     base = repository.root / "bases" / "builder"
     base.mkdir()
     (base / "base.toml").write_text(
-        'description = "CI steps"\npython = "3.11"\nsuite = "bookworm"\n'
+        f'description = "CI steps"\npython = "{python}"\nsuite = "{suite}"\n'
         f"packages = {list(_PACKAGES)}\nexclude = {list(_EXCLUDE)}\n"
         'platforms = ["linux/amd64"]\n'
     )
-    repository.environment("builder", (), settings='base = "builder"', python=">=3.11,<3.12")
+    repository.environment("builder", (), settings='base = "builder"', python=f"=={python}.*")
     for command in (("lock", "--bases", "builder"), ("build", "builder", "--load")):
         ran = repository.run(*command)
         assert ran.code == 0, ran.out + ran.err
     with connect() as client:
         [made] = re.findall(r"localhost/eggcrate/builder:key-\w+", ran.out)
-        client.tag(made, *BUILDER.rsplit(":", 1))
+        client.tag(made, *builder.rsplit(":", 1))
         client.remove_image(made)
-    return BUILDER
+    return builder
 
 
 def package_settings() -> list[str]:

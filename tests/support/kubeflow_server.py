@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -34,6 +35,9 @@ class KubeflowServer:
     cookie: str = ""
     experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By ``PIPELINE/versions/VERSION``: uploaded pipelines."""
     ends: dict[str, str] = field(default_factory=dict)
     """By task: the message it fails with."""
     endless: bool = False
@@ -76,6 +80,7 @@ class KubeflowServer:
             **given,
             "run_id": run_id,
             "state": "PENDING",
+            "created_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "tasks": spec["root"]["dag"]["tasks"],
         }
         self.runs[run_id] = made
@@ -87,6 +92,25 @@ class KubeflowServer:
             return _error(404, f"Run {run_id} not found")
         _step(run, self.ends, endless=self.endless)
         return 200, _shown(run)
+
+    def listed(self, what: str, query: Mapping[str, list[str]]) -> tuple[int, Any]:
+        """A page of two at a time, the latest first, of a namespace."""
+        if query.get("sort_by") != ["created_at desc"]:
+            return _error(400, "tests ask for the latest first")
+        namespace = query.get("namespace", [""])[0]
+        every = (self.runs if what == "runs" else self.recurring).values()
+        found = [one for one in every if one.get("namespace", "") == namespace]
+        found.sort(key=lambda one: one["created_at"], reverse=True)
+        at = int(query.get("page_token", ["0"])[0] or 0)
+        key = "runs" if what == "runs" else "recurringRuns"
+        page = [{k: v for k, v in one.items() if k != "tasks"} for one in found[at : at + 2]]
+        more = {"next_page_token": str(at + 2)} if at + 2 < len(found) else {}
+        return 200, {key: page, **more} if page else {}
+
+    def get_version(self, where: str) -> tuple[int, Any]:
+        """An uploaded pipeline."""
+        found = self.versions.get(where)
+        return (200, found) if found else _error(404, f"{where} not found")
 
     def terminate_run(self, run_id: str) -> tuple[int, Any]:
         if run_id not in self.runs:
@@ -109,6 +133,10 @@ class _Handler(JsonHandler):
             self.answer(200, {"multi_user": False})
         elif where == "experiments":
             self.answer(*self.kubeflow.list_experiments(parse_qs(url.query)))
+        elif where in {"runs", "recurringruns"}:
+            self.answer(*self.kubeflow.listed(where, parse_qs(url.query)))
+        elif where.startswith("pipelines/"):
+            self.answer(*self.kubeflow.get_version(where.partition("/")[2]))
         elif where.startswith("runs/"):
             self.answer(*self.kubeflow.get_run(where.partition("/")[2]))
         else:

@@ -85,12 +85,24 @@ def loops(n: int = 3) -> int:
 
 
 @dsl.pipeline
+def leaking() -> int:
+    return boom().output
+
+
+@dsl.pipeline
 def leaving():
     last = bye(m="!")
     with dsl.ExitHandler(last):
         broken = boom()
         num(x=broken.output)
         num(x=5)
+
+
+@dsl.pipeline
+def telling() -> int:
+    made = leaking()
+    bye(m="!").after(made).ignore_upstream_failure()
+    return made.output
 
 
 @dsl.pipeline
@@ -104,7 +116,7 @@ def main() -> None:
     """Print all of them as JSON."""
     found = {
         one.name: json_format.MessageToDict(one.pipeline_spec)
-        for one in (nested, branches, loops, leaving, ignoring)
+        for one in (nested, branches, loops, leaving, telling, ignoring)
     }
     json.dump(found, sys.stdout)
 

@@ -38,9 +38,12 @@ SECTIONS = {
     "Signatures, provenance, vulnerabilities": (
         "tests/registry/test_signing.py",
         "tests/build/test_attest.py",
+        "tests/build/test_verified.py",
         "tests/packages/test_osv_source.py",
         "tests/cli/test_audit.py",
+        "tests/cli/test_fix_proves.py",
     ),
+    "The same bytes everywhere": ("tests/cloud/test_two_machines.py",),
     "Parsers of outside data": ("tests/fuzz/test_parsers.py",),
 }
 _HEAD = """\

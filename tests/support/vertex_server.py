@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from concurrent import futures
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,24 @@ class Vertex:
         _step(job, self.ends, endless=self.endless)
         return job
 
+    def list_pipeline_jobs(self, request: Any, context: Any) -> Any:
+        """A page of two at a time, of those made later than the filter says; without details."""
+        after = re.fullmatch(r'(?:create_time>"(?P<time>[^"]+)")?', request.filter)
+        if after is None:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"bad filter {request.filter!r}")
+        start = datetime.fromisoformat(after["time"]) if after["time"] else None
+        found = [
+            job
+            for name, job in reversed(self.jobs.items())
+            if name.startswith(f"{request.parent}/") and (not start or job.create_time > start)
+        ]
+        at = int(request.page_token or 0)
+        page = [v1.PipelineJob(v1.PipelineJob.pb(job)) for job in found[at : at + 2]]
+        for job in page:
+            job.job_detail.task_details = []
+        more = str(at + 2) if at + 2 < len(found) else ""
+        return v1.ListPipelineJobsResponse(pipeline_jobs=page, next_page_token=more)
+
     def cancel_pipeline_job(self, request: Any, context: Any) -> Any:
         """Begin the end of a run."""
         if request.name not in self.jobs:
@@ -108,6 +127,21 @@ class Vertex:
             schedules=[self.schedules[name] for name in names[start : start + 2]],
             next_page_token=str(start + 2) if more else "",
         )
+
+    def update_schedule(self, request: Any, context: Any) -> Any:
+        """Replace the fields of the mask; what is over, and what has a value, stays."""
+        there = self.get_schedule(v1.GetScheduleRequest(name=request.schedule.name), context)
+        if there.state == v1.Schedule.State.COMPLETED:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{there.name} is COMPLETED")
+        for path in request.update_mask.paths:
+            given = getattr(request.schedule, path)
+            if not given and getattr(there, path):
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{path} cannot be unset")
+            setattr(there, path, given)
+        if problem := _problem(there.create_pipeline_job_request.pipeline_job):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
+        there.next_run_time = datetime.now(UTC) + timedelta(hours=2)
+        return there
 
     def get_schedule(self, request: Any, context: Any) -> Any:
         """Tell it."""
@@ -174,10 +208,16 @@ class Vertex:
 _METHODS: Mapping[str, tuple[str, Any, Any]] = {
     "CreatePipelineJob": ("create_pipeline_job", v1.CreatePipelineJobRequest, v1.PipelineJob),
     "GetPipelineJob": ("get_pipeline_job", v1.GetPipelineJobRequest, v1.PipelineJob),
+    "ListPipelineJobs": (
+        "list_pipeline_jobs",
+        v1.ListPipelineJobsRequest,
+        v1.ListPipelineJobsResponse,
+    ),
     "CancelPipelineJob": ("cancel_pipeline_job", v1.CancelPipelineJobRequest, None),
     "CreateSchedule": ("create_schedule", v1.CreateScheduleRequest, v1.Schedule),
     "ListSchedules": ("list_schedules", v1.ListSchedulesRequest, v1.ListSchedulesResponse),
     "GetSchedule": ("get_schedule", v1.GetScheduleRequest, v1.Schedule),
+    "UpdateSchedule": ("update_schedule", v1.UpdateScheduleRequest, v1.Schedule),
     "PauseSchedule": ("pause_schedule", v1.PauseScheduleRequest, None),
     "ResumeSchedule": ("resume_schedule", v1.ResumeScheduleRequest, None),
     "DeleteSchedule": ("delete_schedule", v1.DeleteScheduleRequest, None),

@@ -85,6 +85,7 @@ class UnitWriter:
                 mode=0o777 if entry.kind is EntryKind.SYMLINK else entry.mode,
                 size=size,
                 link=entry.link,
+                owner=entry.owner,
             )
         )
         if entry.kind is not EntryKind.DIRECTORY:

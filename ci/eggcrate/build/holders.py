@@ -66,8 +66,8 @@ class Holder:
     platforms: tuple[str, ...] = ()
     """Of an environment: those where it does."""
     chain: tuple[str, ...] | None = None
-    """Who requires it, itself last; one name for a direct dependency; ``None`` for an image,
-    which does not tell."""
+    """Who requires it, itself last; one name for a direct dependency; ``None`` for an image of
+    another lock than the working tree's: an image tells what it holds, and not why."""
     digest: str = ""
     used_by: tuple[str, ...] = ()
     """Of an image: ``stable``, and the compiled pipelines that pin it."""
@@ -85,6 +85,18 @@ def holding(query: Query, resolved: Iterable[Resolved]) -> tuple[Holder, ...]:
         Holder(name=name, version=version, chain=chain, platforms=tuple(platforms))
         for (name, version, chain), platforms in found.items()
     )
+
+
+def chain_in_image(query: Query, key: str, resolved: Iterable[Resolved]) -> tuple[str, ...] | None:
+    """The way to it in an image, known where the working tree's lock makes that very image.
+
+    Args:
+        query: what is looked for.
+        key: of the image.
+        resolved: the environments of the working tree.
+    """
+    same = next((one for one in resolved if key and one.recipe.key == key), None)
+    return chain_to(query.name, same) if same else None
 
 
 def chain_to(name: str, one: Resolved) -> tuple[str, ...]:

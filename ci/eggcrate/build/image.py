@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from eggcrate.build.recipe import PREFIX, Recipe, canonical
+from eggcrate.packages.debian import made
 from eggcrate.registry import oci
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ CODE = "dev.eggcrate.code"
 """Hash of the code that is baked into an image, see :mod:`eggcrate.build.bake`."""
 OWNER = "dev.eggcrate.owner"
 SUPPORTED_UNTIL = "dev.eggcrate.supported-until"
+USER = "dev.eggcrate.user"
 CREATED = "1980-01-01T00:00:00Z"
 """The time of every file and image: they are functions of their locks, not of a day."""
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,12 +42,20 @@ def config(recipe: Recipe, layers: Sequence[Layer], base_env: Mapping[str, str])
     return oci.Config(
         platform=str(recipe.target.platform),
         diff_ids=tuple(layer.diff_id for layer in layers),
-        env=variables(base_env),
+        env={**variables(base_env), **_home(recipe)},
+        user=f"{made.NONROOT}:{made.NONROOT}" if recipe.user else "",
         cmd=(f"{PREFIX}/bin/python",),
         labels=about(recipe),
         created=CREATED,
         history=tuple(_history(layer) for layer in layers),
     )
+
+
+def _home(recipe: Recipe) -> dict[str, str]:
+    """Where whoever runs it may write: a user without a name has no home in ``/etc/passwd``."""
+    if not recipe.user:
+        return {}
+    return {"HOME": "/tmp" if recipe.base_digest else f"/{made.HOME}"}  # noqa: S108 - the image's
 
 
 def variables(base_env: Mapping[str, str]) -> dict[str, str]:
@@ -71,6 +81,7 @@ def about(recipe: Recipe) -> dict[str, str]:
         "org.opencontainers.image.description": recipe.description,
         OWNER: recipe.owner,
         SUPPORTED_UNTIL: recipe.supported_until,
+        USER: recipe.user,
     }
     return {
         **{name: value for name, value in optional.items() if value},

@@ -30,6 +30,7 @@ _SETTINGS = {
     "description": "org.opencontainers.image.description",
     "owner": image.OWNER,
     "supported-until": image.SUPPORTED_UNTIL,
+    "user": image.USER,
 }
 _AT_ONCE = 8
 """Of how many environments it is asked at once what is published."""

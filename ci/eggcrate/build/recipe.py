@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eggcrate.packages.distribution import Distribution
     from eggcrate.packages.target import Target
 
-RECIPE_VERSION = 4
+RECIPE_VERSION = 5
 """Raised whenever the same recipe would give another image."""
 
 PREFIX = "/opt/env"
@@ -51,6 +51,8 @@ class Recipe:
     """Who answers for it."""
     supported_until: str = ""
     """The day by which its users should have moved on, such as ``2028-12-31``."""
+    user: str = ""
+    """Who it runs as: ``nonroot``; empty for root."""
 
     def document(self) -> dict[str, Any]:
         """The recipe as it is hashed."""
@@ -62,6 +64,7 @@ class Recipe:
             "description": self.description,
             "owner": self.owner,
             "supported-until": self.supported_until,
+            "user": self.user,
         }
         return {
             **{name: value for name, value in optional.items() if value},

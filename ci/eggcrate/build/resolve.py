@@ -30,7 +30,7 @@ BACKENDS = Path(__file__).parent / "backends"
 """Project and lock of the build backends that sdists are built with."""
 SDIST_VERSION = 1
 """Raised whenever the same sdist and backends would give another wheel."""
-BASE_VERSION = 1
+BASE_VERSION = 2
 """Raised whenever the same Debian packages would give other base layers."""
 
 
@@ -133,6 +133,7 @@ def resolve(
         description=environment.description,
         owner=environment.owner,
         supported_until=str(environment.supported_until or ""),
+        user=environment.user,
     )
     return Resolved(environment=environment, base=base, system=system, recipe=recipe, stages=stages)
 

@@ -27,7 +27,13 @@ _PAX_NAME = b"././@PaxHeader"
 
 
 def header(
-    path: str, *, kind: EntryKind = EntryKind.FILE, mode: int = 0o644, size: int = 0, link: str = ""
+    path: str,
+    *,
+    kind: EntryKind = EntryKind.FILE,
+    mode: int = 0o644,
+    size: int = 0,
+    link: str = "",
+    owner: int = 0,
 ) -> bytes:
     """The header blocks of one entry; pax blocks come before the ustar one.
 
@@ -37,6 +43,7 @@ def header(
         mode: permission bits.
         size: bytes of content, for files.
         link: target of a link.
+        owner: user whose it is; its group is 0.
     """
     name = _encode(path) + (b"/" if kind is EntryKind.DIRECTORY else b"")
     target = _encode(link)
@@ -52,7 +59,7 @@ def header(
     if size > _LARGEST:
         records += _record(b"size", b"%d" % size)
         field = 0
-    blocks = _ustar(split, _TYPES[kind], mode=mode, size=field, link=target)
+    blocks = _ustar(split, _TYPES[kind], mode=mode, size=field, link=target, owner=owner)
     if not records:
         return blocks
     pax = _ustar((b"", _PAX_NAME), b"x", mode=0o644, size=len(records), link=b"")
@@ -92,12 +99,14 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d%s" % (length, body)
 
 
-def _ustar(name: tuple[bytes, bytes], kind: bytes, *, mode: int, size: int, link: bytes) -> bytes:
+def _ustar(
+    name: tuple[bytes, bytes], kind: bytes, *, mode: int, size: int, link: bytes, owner: int = 0
+) -> bytes:
     prefix, rest = name
     before = b"%-100b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
         _nul(rest, _NAME),
         mode,
-        0,
+        owner,
         0,
         size,
         MTIME,

@@ -55,6 +55,7 @@ _VERBS = {
     "merge-lock": "merge three versions of a lock (git runs it)",
     "follow": "watch a run on Vertex AI or Kubeflow, or cancel it",
     "schedule": "have Vertex AI run a compiled pipeline again and again",
+    "lineage": "find the runs and schedules that use an image, and the images of a run",
     "upload": "put a compiled pipeline into a bucket or a registry of pipelines",
     "compile": "compile pipelines into what KFP's backends run",
     "package": "make a wheel of the helper modules that components share",
@@ -138,7 +139,8 @@ def _run(argv: Sequence[str] | None, console: Console) -> int:
     if arguments.rest and not getattr(arguments, "takes_rest", False):
         raise UsageError(f"eggcrate {arguments.verb} takes no arguments after --")
     context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
-    code = int(arguments.run(arguments, context))
+    with contextlib.closing(context):
+        code = int(arguments.run(arguments, context))
     sweep(context.settings.cache, CACHE)
     sweep(context.root / ".eggcrate", CHECKOUT)
     sweep(context.settings.store, STORE)

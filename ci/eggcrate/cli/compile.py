@@ -46,6 +46,13 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default="any",
         help="the backend whose limits hold (default: any, which is all of them)",
     )
+    verb.add_argument(
+        "--share",
+        choices=("image", "package", "config-map", "volume", "pickle"),
+        default="",
+        help="how code travels that would be in a command (default: as components and pipelines "
+        "say)",
+    )
     add_registry(verb)
     add_verified(verb)
     add_locked(verb)
@@ -87,7 +94,7 @@ def _compile(
     verifier: Verifier | None,
 ) -> list[CompileResult]:
     names = pick("pipeline", arguments.pipelines, pipeline_names(context.root))
-    return compile_named(names, arguments, context, remote, verifier)
+    return compile_named(names, arguments, context, remote, verifier, share=arguments.share)
 
 
 def compile_named(
@@ -96,6 +103,8 @@ def compile_named(
     context: Context,
     remote: Remote | None,
     verifier: Verifier | None = None,
+    *,
+    share: str = "",
 ) -> list[CompileResult]:
     """Compile pipelines in memory, having the images that they need.
 
@@ -105,11 +114,13 @@ def compile_named(
         context: the checkout.
         remote: where images are published; without it they are in the store, built if need be.
         verifier: lets through images that are verified, and no others; without it, all.
+        share: how code travels that would be injected.
     """
     from eggcrate.pipelines.compile_pipelines import (  # noqa: PLC0415 - slow, for this verb alone
         Repository,
         compile_pipelines,
     )
+    from eggcrate.pipelines.open_task import Share  # noqa: PLC0415 - as above
     from eggcrate.pipelines.sharing import Ways  # noqa: PLC0415 - as above
 
     settings = context.settings
@@ -128,7 +139,8 @@ def compile_named(
         broken=context.monorepo.broken,
         ways=Ways(volume=settings.volume, wheel=settings.wheel),
     )
-    results = compile_pipelines(names, repository, sites, target=arguments.target)
+    way = Share(share) if share else None
+    results = compile_pipelines(names, repository, sites, target=arguments.target, share=way)
     return [_configured(result, context) for result in results]
 
 

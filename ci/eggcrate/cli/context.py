@@ -62,6 +62,11 @@ class Context:
 
         return Indexes(self.pip)
 
+    def close(self) -> None:
+        """Close connections to the indexes, where there are any."""
+        if "indexes" in self.__dict__:
+            self.indexes.client.close()
+
     @functools.cached_property
     def store(self) -> Layout:
         """The checkout's image store."""

@@ -22,6 +22,7 @@ from eggcrate.cli.matrix_parts import (
     tell_durations,
     unasked,
 )
+from eggcrate.cli.matrix_pipeline import add_pipeline, run_compile, run_sent
 from eggcrate.cli.plan import add_registry, tell_on_request
 from eggcrate.cli.trust_parts import add_verified, open_verifier
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
@@ -71,6 +72,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar=("COMPONENT", "ENV"),
         help="open a shell where this cell runs: the same image, files and limits but for time",
     )
+    add_pipeline(verb)
     add_registry(verb)
     add_verified(verb)
     add_locked(verb)
@@ -140,6 +142,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         from eggcrate.cli.matrix_shell import run as shell  # noqa: PLC0415 - rarely needed
 
         return shell(arguments, context)
+    if arguments.sent:
+        return run_sent(arguments, context)
     with (
         context.open_remote(arguments.registry) as remote,
         open_verifier(arguments, context, remote) as verifier,
@@ -174,12 +178,14 @@ def _run(
     if not (arguments.list or arguments.json):
         for error in matrix.errors.values():
             context.progress.info(f"error: {error}" if arguments.failed else f"error: {error.what}")
-    if arguments.affected and (arguments.list or arguments.base):
+    if arguments.affected and (arguments.list or arguments.base or arguments.compile):
         matrix = only_affected(matrix, arguments, context, parts)
     if arguments.list:
         return _list(matrix, arguments, context)
     if not matrix.cells:
         return _nothing(matrix, arguments, context, some=some)
+    if arguments.compile:
+        return run_compile(matrix, arguments, context, parts)
     return _prove(matrix, asked, arguments, context, parts)
 
 

@@ -9,7 +9,7 @@ from eggcrate.cli.matrix_parts import Parts
 from eggcrate.cli.trust_parts import open_verifier
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.matrix import images as pictures
-from eggcrate.matrix.harness_install import INSIDE
+from eggcrate.matrix.harness.mounted.run_cell import HARNESS
 from eggcrate.matrix.run import PYTHON, Bench
 from eggcrate.matrix.session import Selection, decide
 from eggcrate.matrix.shell import shell_for
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         context.progress.status("")
         context.progress.info(
             f"{cell}, image {image.digest}, in the {runtime.name} runtime\n{shell.told}\n"
-            f"its tests: {PYTHON} {INSIDE}/run_cell.py "
+            f"its tests: {PYTHON} {HARNESS}/run_cell.py "
             f"/eggcrate/repo/components/{name}/tests\n"
             "the files are a copy of the checkout's, read-only; leave with exit or Ctrl-D"
         )

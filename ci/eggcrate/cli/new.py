@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from eggcrate.build.new_answers import Given, answer_environment
 from eggcrate.cli.add import named_environment, rules
 from eggcrate.cli.diff import size_asker
+from eggcrate.cli.new_cloud import KIND as CLOUD
+from eggcrate.cli.new_cloud import SCHEMA as _SCHEMA
+from eggcrate.cli.new_cloud import add_cloud
 from eggcrate.cli.plan import read_locks
 from eggcrate.errors import EXIT_OK, UsageError
 from eggcrate.matrix.new_component import (
@@ -37,15 +40,14 @@ if TYPE_CHECKING:
     from eggcrate.plugins import Plugin
     from eggcrate.questions import Questions
 
-_SCHEMA = "eggcrate.new/1"
-
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
     verb = verbs.add_parser(
         "new",
         help="make an environment, a component or a pipeline that works at once",
-        description="Make a folder from a template. On a terminal what no flag says is asked; "
+        description="Make a folder from a template (or, for `cloud`, Terraform's variables). On a "
+        "terminal what no flag says is asked; "
         "elsewhere the defaults are taken. Nothing is overwritten, and nothing is left behind "
         "when something fails.",
     )
@@ -53,8 +55,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_environment(kinds)
     _add_component(kinds)
     _add_pipeline(kinds)
+    add_cloud(kinds)
     for plugin in plugins(GENERATORS):
-        if plugin.name not in FOLDERS:
+        if plugin.name not in (*FOLDERS, CLOUD):
             _add_plugin(kinds, plugin)
 
 

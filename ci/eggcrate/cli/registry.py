@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.cli import registry_scan
+from eggcrate.cli.lineage import add_sources
 from eggcrate.cli.plan import add_registry, no_registry
 from eggcrate.cli.registry_parts import read_registry
 from eggcrate.cloud.artifact_registry import ArtifactRegistry, Place
@@ -54,8 +55,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "cleanup",
         help="delete images that nothing uses",
         description="Delete what no tag of people's (stable among them), no lock of the working "
-        "tree and no compiled pipeline refers to, and what is older than --keep-days. What is used "
-        "is never deleted, nor what it is made of, nor what is about it.",
+        "tree, no compiled pipeline and, with --vertex or --kubeflow, no run or schedule there "
+        "refers to, and what is older than --keep-days. What is used is never deleted, nor what it "
+        "is made of, nor what is about it.",
     )
     cleanup.add_argument(
         "--keep-days",
@@ -83,6 +85,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             help="a file or folder of compiled pipelines that are not in this repository, such as "
             "those in a bucket; may be repeated",
         )
+        add_sources(action)
     for action in (ensure, listing, cleanup, scan):
         add_registry(action)
         action.add_argument("--json", action="store_true", help="print JSON")
@@ -121,7 +124,7 @@ def _list(arguments: argparse.Namespace, context: Context) -> int:
     with context.open_remote(arguments.registry) as remote:
         if remote is None:
             raise no_registry("list")
-        found = read_registry(context, remote, arguments.used_by)
+        found = read_registry(arguments, context, remote)
     if arguments.json:
         context.show_json("eggcrate.registry-list/1", report.list_document(found.items, found.used))
     else:
@@ -136,7 +139,7 @@ def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
             raise no_registry("clean up")
 
         def decided() -> tuple[Decision, ...]:
-            found = read_registry(context, remote, arguments.used_by)
+            found = read_registry(arguments, context, remote)
             return decide(
                 found.items,
                 found.used,

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eggcrate.build.recipe import tag_of
+from eggcrate.cli.lineage import used_by_runs
 from eggcrate.cli.plan import read_locks
 from eggcrate.cloud.artifact_registry import ArtifactRegistry, Place
 from eggcrate.cloud.inventory import read_inventory, uses
 from eggcrate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    import argparse
+    from collections.abc import Mapping
 
     from eggcrate.build.resolve import Resolved
     from eggcrate.cli.context import Context
@@ -30,18 +31,19 @@ class Contents:
     resolved: tuple[Resolved, ...]
 
 
-def read_registry(context: Context, remote: Remote, used_by: Sequence[Path]) -> Contents:
+def read_registry(arguments: argparse.Namespace, context: Context, remote: Remote) -> Contents:
     """Everything under the registry's prefix.
 
     Args:
+        arguments: ``used_by``, other compiled pipelines, and platforms whose runs use images.
         context: the checkout, whose locks and compiled pipelines use images.
         remote: the registry.
-        used_by: other compiled pipelines.
 
     Raises:
-        UsageError: one of these is not there.
+        UsageError: one of these pipelines is not there.
+        SubmitError: runs may not be seen: then what is used is not known.
     """
-    if missing := [str(path) for path in used_by if not path.exists()]:
+    if missing := [str(path) for path in arguments.used_by if not path.exists()]:
         raise UsageError(f"there is no {missing[0]}", why="it was to tell what is used")
     place = Place.parse(str(remote))
     listed = None
@@ -61,6 +63,14 @@ def read_registry(context: Context, remote: Remote, used_by: Sequence[Path]) -> 
         unread=frozenset(failed),
         root=context.root,
         prefix=str(remote),
-        more=used_by,
+        more=arguments.used_by,
     )
-    return Contents(items=items, used=used, resolved=tuple(resolved))
+    by_runs = used_by_runs(arguments, context, str(remote))
+    return Contents(
+        items=items,
+        used={
+            named: tuple(dict.fromkeys((*used.get(named, ()), *by_runs.get(named, ()))))
+            for named in {*used, *by_runs}
+        },
+        resolved=tuple(resolved),
+    )

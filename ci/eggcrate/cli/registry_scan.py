@@ -122,7 +122,7 @@ def _wanted(
         return found, ()
     if names:
         pick("environment", names, context.monorepo.environment_folders)
-    contents = read_registry(context, remote, arguments.used_by)
+    contents = read_registry(arguments, context, remote)
     used = in_use(contents.items, contents.used, names)
     if missing := sorted(set(names) - {name for name, _ in used}):
         raise UsageError(

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eggcrate.cli.asked import (
+    HELP,
+    METAVAR,
+    add_stage,
+    asked_of,
+    kubeflow_options,
+    vertex_options,
+)
 from eggcrate.cli.build import add_locked
 from eggcrate.cli.run_remote import add_remote, run_remote
 from eggcrate.errors import CompileError, UsageError
-from eggcrate.repo.monorepo import pick
-from eggcrate.repo.pipelines import choose_project, pipeline_names, read_config
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from eggcrate.cli.asked import Asked
     from eggcrate.cli.context import Context
     from eggcrate.pipelines.compiled_file import CompiledPipeline
-    from eggcrate.pipelines.submit.options import KubeflowOptions, VertexOptions
-    from eggcrate.repo.pipelines import Config, Value
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,15 +35,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Run a pipeline on this machine, each task in its image; or submit it, and "
         "follow it to its end.",
     )
-    verb.add_argument(
-        "pipeline",
-        metavar="PIPELINE[/PROJECT]|FILE.yaml",
-        help="a folder of pipelines/, with the project of its config.toml where there are "
-        "several; or a compiled file",
-    )
-    verb.add_argument(
-        "--stage", default="", metavar="NAME", help="of its config.toml, such as production"
-    )
+    verb.add_argument("pipeline", metavar=METAVAR, help=HELP)
+    add_stage(verb)
     verb.add_argument(
         "--set",
         action="append",
@@ -59,18 +55,6 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb.set_defaults(run=run)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What the command line names."""
-
-    file: Path | None = None
-    name: str = ""
-    """Of a folder in ``pipelines/``; empty for a file."""
-    project: str = ""
-    config: Config | None = None
-    values: Mapping[str, Value] = field(default_factory=dict)
-
-
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Read, choose, then run here or there."""
     from eggcrate.pipelines.compiled_file import (  # noqa: PLC0415 - slow, for this verb alone
@@ -81,30 +65,20 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     elsewhere = arguments.vertex or arguments.kubeflow is not None
     if arguments.local and elsewhere:
         raise UsageError("--local is this machine", hint="leave it out, or --vertex and --kubeflow")
-    asked = _asked(arguments, context)
+    asked = asked_of(arguments, context, exact=not elsewhere)
+    arguments.stage = asked.stage
     if not elsewhere:
         return _here(arguments, context, asked)
-    path = asked.file or context.root / "build" / "pipelines" / f"{asked.name}.yaml"
-    compiled = read_compiled(path)
+    compiled = read_compiled(asked.path(context.root))
     parameters = run_parameters(compiled, asked.values, arguments.set, project=asked.project)
-    vertex, kubeflow = _options(asked, arguments.stage)
     return run_remote(
-        arguments, context, path, parameters, vertex_options=vertex, kubeflow_options=kubeflow
+        arguments,
+        context,
+        compiled,
+        parameters,
+        vertex_options=vertex_options(asked),
+        kubeflow_options=kubeflow_options(asked),
     )
-
-
-def _asked(arguments: argparse.Namespace, context: Context) -> Asked:
-    text = arguments.pipeline
-    if Path(text).suffix in {".yaml", ".yml", ".json"}:
-        if arguments.stage:
-            raise UsageError("--stage is of a config.toml, which a compiled file has none of")
-        return Asked(file=Path(text))
-    name, _, project = text.partition("/")
-    if not (arguments.vertex or arguments.kubeflow is not None) or project or arguments.stage:
-        pick("pipeline", (name,), pipeline_names(context.root))
-    config = read_config(context.root, name)
-    project, stage = choose_project(config, project, arguments.stage)
-    return Asked(name=name, project=project, config=config, values=config.values(project, stage))
 
 
 def _here(arguments: argparse.Namespace, context: Context, asked: Asked) -> int:
@@ -145,7 +119,7 @@ def _compiled(
     from eggcrate.cli.compile import compile_named  # noqa: PLC0415 - slow, for this verb alone
     from eggcrate.pipelines.sharing import files_of  # noqa: PLC0415 - as above
 
-    arguments.target = "any"
+    arguments.target = "here"
     [result] = compile_named([asked.name], arguments, context, None)
     for warning in result.warnings:
         context.progress.warn(warning)
@@ -153,20 +127,3 @@ def _compiled(
         raise result.error or CompileError(f"{asked.name} cannot be compiled")
     maps = {one.name: files_of(one) for one in result.placed.config_maps}
     return result.placed.pipeline, maps
-
-
-def _options(asked: Asked, stage: str) -> tuple[VertexOptions | None, KubeflowOptions | None]:
-    """``[vertex]`` and ``[kubeflow]`` of the configuration, what is more special last."""
-    from eggcrate.pipelines.submit.options import (  # noqa: PLC0415 - as above
-        KubeflowOptions,
-        VertexOptions,
-    )
-
-    if asked.config is None:
-        return None, None
-    vertex, kubeflow = VertexOptions(), KubeflowOptions()
-    for table in asked.config.backend("vertex", asked.project, stage):
-        vertex = vertex.overridden(vars(VertexOptions.from_table(table)))
-    for table in asked.config.backend("kubeflow", asked.project, stage):
-        kubeflow = kubeflow.overridden(vars(KubeflowOptions.from_table(table)))
-    return vertex, kubeflow

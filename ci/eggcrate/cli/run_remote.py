@@ -6,18 +6,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
-from eggcrate.pipelines.compiled_file import read_compiled
 from eggcrate.pipelines.submit import kubeflow, vertex
 from eggcrate.pipelines.submit.follow import EVERY, follow
 from eggcrate.pipelines.submit.options import KubeflowOptions, VertexOptions
+from eggcrate.pipelines.weight import check_weight
 from eggcrate.report import remote as report
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from eggcrate.cli.context import Context
+    from eggcrate.pipelines.compiled_file import CompiledPipeline
     from eggcrate.pipelines.submit.states import Platform, RunState, Submission
 
 SCHEMA = "eggcrate.run-remote/1"
@@ -100,7 +100,7 @@ def pairs(texts: Iterable[str], flag: str) -> dict[str, str]:
 def run_remote(
     arguments: argparse.Namespace,
     context: Context,
-    compiled_path: Path,
+    compiled: CompiledPipeline,
     parameters: Mapping[str, Any],
     *,
     vertex_options: VertexOptions | None = None,
@@ -111,12 +111,11 @@ def run_remote(
     Args:
         arguments: of a verb with :func:`add_remote`.
         context: the checkout.
-        compiled_path: the compiled pipeline.
+        compiled: the pipeline.
         parameters: its values, of their types.
         vertex_options: ``[vertex]`` of its configuration.
         kubeflow_options: ``[kubeflow]`` of its configuration.
     """
-    compiled = read_compiled(compiled_path)
     said = flags(arguments)
     platform: Platform
     if arguments.vertex:
@@ -130,6 +129,8 @@ def run_remote(
         said["host"] = arguments.kubeflow
         there = (kubeflow_options or KubeflowOptions()).overridden(said)
         submission = kubeflow.decide(compiled, parameters, there, run=arguments.run_name)
+        if warning := check_weight(compiled):
+            context.progress.warn(warning)
         if arguments.dry_run:
             return _show(arguments, context, submission)
         context.progress.status("loading Kubeflow's client")

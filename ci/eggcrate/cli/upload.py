@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eggcrate.cli.asked import HELP, METAVAR, add_stage, asked_of
 from eggcrate.errors import EXIT_OK, UsageError
 from eggcrate.pipelines.compiled_file import read_compiled
 from eggcrate.pipelines.submit import bucket, templates
 from eggcrate.pipelines.submit.bucket import Outcome, Upload
 from eggcrate.pipelines.submit.checks import check_images
+from eggcrate.pipelines.submit.schedule_options import place_of
 from eggcrate.report import remote as report
 
 if TYPE_CHECKING:
@@ -26,14 +27,20 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="put a compiled pipeline into a bucket or a registry of pipelines",
         description="Put a compiled pipeline where others run it from.",
     )
-    verb.add_argument("file", type=Path, metavar="FILE.yaml", help="from eggcrate compile")
+    verb.add_argument("pipeline", metavar=METAVAR, help=HELP)
+    add_stage(verb)
     verb.add_argument(
         "--to",
-        required=True,
         metavar="URL",
-        help="gs://BUCKET/PATH, or https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY",
+        help="gs://BUCKET/PATH, or https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY (default: to "
+        "under [upload])",
     )
-    verb.add_argument("--tag", action="append", default=[], metavar="TAG", help="in a registry")
+    verb.add_argument(
+        "--tag",
+        action="append",
+        metavar="TAG",
+        help="in a registry; repeatable (default: tags under [upload])",
+    )
     verb.add_argument("--dry-run", action="store_true", help="show what would be written")
     verb.add_argument("--json", action="store_true", help="print eggcrate.upload/1")
     verb.set_defaults(run=run)
@@ -41,7 +48,16 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Check, upload, report."""
-    compiled = read_compiled(arguments.file)
+    asked = asked_of(arguments, context, exact=False)
+    to, tags = place_of(asked.tables("upload"))
+    arguments.to = arguments.to or to
+    arguments.tag = list(tags) if arguments.tag is None else arguments.tag
+    if not arguments.to:
+        raise UsageError(
+            "nothing says where it is to be put",
+            hint="--to URL, or to under [upload] in the pipeline's config.toml",
+        )
+    compiled = read_compiled(asked.path(context.root))
     in_bucket = arguments.to.startswith("gs://")
     if in_bucket and arguments.tag:
         raise UsageError("--tag is for registries; a bucket has none")

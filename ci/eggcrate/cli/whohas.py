@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eggcrate.build.holders import Holder, Query, holding
+from eggcrate.build.holders import Holder, Query, chain_in_image, holding
 from eggcrate.build.local import LocalRegistry
 from eggcrate.cli.plan import add_platform, add_registry, read_locks
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK
@@ -14,8 +14,9 @@ from eggcrate.report import holders as report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from eggcrate.build.resolve import Resolved
     from eggcrate.cli.context import Context
     from eggcrate.registry.remote import Remote
 
@@ -27,7 +28,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="show which environments and images hold a package, and through what",
         description="Every environment of the working tree that holds a matching version, with "
         "the shortest chain of who requires it, and every image that does: published and in use "
-        "(tag stable, and what compiled pipelines pin), or without a registry in the store.",
+        "(tag stable, and what compiled pipelines pin), or without a registry in the store; with "
+        "the chain where the working tree's lock makes that very image.",
     )
     verb.add_argument("package", metavar="PACKAGE", help="such as protobuf, or 'protobuf<4'")
     add_platform(verb)
@@ -45,10 +47,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     with context.open_remote(arguments.registry) as remote:
         looked = f"{len(context.monorepo.environment_folders)} environments, "
         if remote is None:
-            found += _stored(query, context)
+            found += _stored(query, context, resolved)
             looked += "images in the store"
         else:
-            found += _published(query, context, remote, platforms)
+            found += _published(query, context, remote, platforms, resolved)
             looked += f"images in use at {remote}"
     for error in failed.values():
         context.progress.warn(str(error))
@@ -60,7 +62,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _published(
-    query: Query, context: Context, remote: Remote, platforms: tuple[str, ...]
+    query: Query,
+    context: Context,
+    remote: Remote,
+    platforms: tuple[str, ...],
+    resolved: Sequence[Resolved],
 ) -> Iterator[Holder]:
     names = frozenset(context.monorepo.environment_folders) | frozenset(remote.names() or ())
     platform = Platform.parse(platforms[0]) if platforms else Platform.of_this_machine()
@@ -72,14 +78,20 @@ def _published(
             yield Holder(
                 name=one.column.environment,
                 version=version,
+                chain=chain_in_image(query, one.key, resolved),
                 digest=one.digest,
                 used_by=one.used_by,
             )
 
 
-def _stored(query: Query, context: Context) -> Iterator[Holder]:
+def _stored(query: Query, context: Context, resolved: Sequence[Resolved]) -> Iterator[Holder]:
     local = LocalRegistry(context.store)
     for name in sorted(local.environments()):
         for one in local.published(name):
             if version := query.matches(one.packages):
-                yield Holder(name=f"{name}@{one.tag}", version=version, digest=one.digest)
+                yield Holder(
+                    name=f"{name}@{one.tag}",
+                    version=version,
+                    chain=chain_in_image(query, one.key, resolved),
+                    digest=one.digest,
+                )

@@ -39,7 +39,7 @@ from eggcrate.pipelines.executor import executor_version
 from eggcrate.pipelines.run import InputArtifact, make_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from eggcrate.matrix.cells import Cell
     from eggcrate.matrix.example_file import Example, Upstream
@@ -118,6 +118,9 @@ class Examples:
         root: Path,
         folder: Path,
         pool: ThreadPoolExecutor,
+        compiler: Callable[
+            [Sequence[Component], Path], Mapping[str, Compiled | EggcrateError]
+        ] = compile_components,
     ) -> None:
         self._components = components
         self._folder = folder
@@ -133,7 +136,7 @@ class Examples:
             for each in (name, *upstream):
                 self._take(each, root)
         needed = [components[name] for name, found in self._read.items() if _any(found)]
-        self._compiled = pool.submit(compile_components, needed, root)
+        self._compiled = pool.submit(compiler, needed, root)
 
     def programs(self, component: Component, cell: Cell, bench: Bench) -> tuple[Program, ...]:
         """What proves a cell besides its tests: a program for each example that is for it.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from eggcrate.build.bytecode import compile_sources
 from eggcrate.errors import UnsupportedPackageError
 from eggcrate.files import atomic_directory
+from eggcrate.matrix.harness.mounted.run_cell import HARNESS
 from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.poetry_lock import read_lock
 from eggcrate.packages.selection import select
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from eggcrate.packages.poetry_lock import LockedPackage
     from eggcrate.packages.target import Target
 
-INSIDE = "/eggcrate/harness"
-"""Where cells see the folder."""
 _FOLDER = Path(__file__).parent / "harness"
 _PURE = "-none-any.whl"
 
@@ -109,8 +108,8 @@ def install_harness(
 
 def _compile(folder: Path, python: Interpreter) -> None:
     modules = [(path.relative_to(folder), path.read_bytes()) for path in folder.rglob("*.py")]
-    sources = [(f"{INSIDE}/{path}".lstrip("/"), content) for path, content in sorted(modules)]
+    sources = [(f"{HARNESS}/{path}".lstrip("/"), content) for path, content in sorted(modules)]
     for name, content in compile_sources(sources, python):
-        path = folder / name.removeprefix(f"{INSIDE}/".lstrip("/"))
+        path = folder / name.removeprefix(f"{HARNESS}/".lstrip("/"))
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from eggcrate.errors import EggcrateError
+from eggcrate.errors import EggcrateError, SignatureError
 from eggcrate.matrix.budget import Budget, for_cells, side_by_side
 from eggcrate.matrix.cells import Cell, CellResult, Outcome
-from eggcrate.matrix.harness.mounted.run_cell import REPO
-from eggcrate.matrix.harness_install import INSIDE
+from eggcrate.matrix.harness.mounted.run_cell import HARNESS, REPO
 from eggcrate.matrix.judge import judge
 from eggcrate.matrix.keys import told
 from eggcrate.matrix.proofs import Program, carry_out, first_bad, log
@@ -79,7 +78,7 @@ def command_of(
     """The command that runs a cell's tests, or another one in the same place."""
     tests = (
         PYTHON,
-        f"{INSIDE}/run_cell.py",
+        f"{HARNESS}/run_cell.py",
         f"{REPO}/components/{component.name}/tests",
         *bench.arguments,
     )
@@ -97,7 +96,7 @@ def command_of(
         },
         mounts=(
             Mount(source=bench.roots[component.name], target=REPO),
-            Mount(source=bench.harness[cell.environment], target=INSIDE),
+            Mount(source=bench.harness[cell.environment], target=HARNESS),
             *(one for name, one in bench.coverage.items() if name == cell.environment),
         ),
         network=component.network,
@@ -122,7 +121,10 @@ def prove(component: Component, cell: Cell, bench: Bench) -> CellResult:
         date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         runtime=bench.runtime.name,
     )
-    if error := bench.unbuilt.get(cell.environment):
+    error = bench.unbuilt.get(cell.environment)
+    if isinstance(error, SignatureError):
+        return replace(found, reason=f"its image is not used: {error.what} ({error.why})")
+    if error:
         return replace(found, reason=f"its image could not be built: {error.what}")
     found = replace(found, image=bench.images[cell.environment])
     if not component.tests_path.is_dir():

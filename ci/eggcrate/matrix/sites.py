@@ -76,14 +76,12 @@ class Sites:
                 hint="set environment under [tool.eggcrate] in its pyproject.toml, or choose one "
                 f'in the pipeline: {component.name}(..., environment="NAME")',
             )
-        image = self._images.get(name)
-        if isinstance(image, EggcrateError):
-            raise image
-        if image is None:
+        if name not in self._images:
             raise CompileError(
                 f"there is no environment {name!r}, which {component.name} is to run in",
                 hint=f"there are: {', '.join(sorted(self.known)) or 'none'}",
             )
+        image = self.image(name)
         resolved = self._resolved[name]
         self._check(component, name, resolved)
         modules: frozenset[str] = frozenset()
@@ -94,6 +92,17 @@ class Sites:
         return Site(
             environment=name, image=image, python=resolved.recipe.target.python, modules=modules
         )
+
+    def image(self, name: str) -> str:
+        """The image of an environment that was prepared, by digest.
+
+        Raises:
+            EggcrateError: it cannot be had.
+        """
+        image = self._images[name]
+        if isinstance(image, EggcrateError):
+            raise image
+        return image
 
     def bake(self, image: str, files: Mapping[str, bytes]) -> str:
         """The name, with digest, of an image plus files by absolute path."""

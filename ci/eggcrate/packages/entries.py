@@ -17,7 +17,7 @@ class EntryKind(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One file, directory or link of a layer. Owner is always 0:0, time always 1980-01-01."""
+    """One file, directory or link of a layer. Its group is always 0, its time always 1980-01-01."""
 
     path: str
     """Relative to the image's root, with ``/`` between parts and none at either end."""
@@ -26,3 +26,5 @@ class Entry:
     link: str = ""
     """Target of a link; a hard link's is relative to the root, like ``path``."""
     content: bytes = b""
+    owner: int = 0
+    """User whose it is."""

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import deflate
-
 from eggcrate.errors import CompileError
 from eggcrate.pipelines.executor import runtime_files
 from eggcrate.progress import human_size
@@ -110,9 +108,9 @@ def make_bundle(
                 hint="rename it",
             )
     whole |= files
-    packed = deflate.zlib_compress(archive(whole), _LEVEL)
+    packed = deflated(archive(whole))
     digest = hashlib.sha256(packed).hexdigest()
-    return Bundle(files=whole, packed=bytes(packed), sha256=digest)
+    return Bundle(files=whole, packed=packed, sha256=digest)
 
 
 def check_size(
@@ -138,9 +136,7 @@ def check_size(
     size = sum(len(part) + 4 for part in command or bundle.command) + extra
     if size <= budget.size:
         return
-    sizes = {
-        path: len(deflate.zlib_compress(content, _LEVEL)) for path, content in bundle.files.items()
-    }
+    sizes = {path: len(deflated(content)) for path, content in bundle.files.items()}
     largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
     table = "\n".join(f"        {human_size(count):>9}  {path}" for path, count in largest)
     raise CompileError(
@@ -162,6 +158,13 @@ def boot_program() -> str:
     if any(mark in program for mark in _EXPANDED):
         raise AssertionError("the boot program holds what a backend expands")
     return program
+
+
+def deflated(content: bytes) -> bytes:
+    """As small as deflate makes it, the same bytes on any machine."""
+    import deflate  # noqa: PLC0415 - where components run it is not there, and not needed
+
+    return bytes(deflate.zlib_compress(content, _LEVEL))
 
 
 def unpack(command: Sequence[str]) -> dict[str, bytes]:

@@ -13,19 +13,25 @@ from eggcrate.pipelines.pickling import captured
 from eggcrate.pipelines.place import check_foreign, only_kubernetes, place
 from eggcrate.pipelines.reading import read_pipelines
 from eggcrate.pipelines.sharing import ship
+from eggcrate.pipelines.weight import check_weight
 from eggcrate.repo.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from eggcrate.pipelines.open_task import Choice
+    from eggcrate.pipelines.open_task import Choice, Share
     from eggcrate.pipelines.place import Placed
     from eggcrate.pipelines.reading import OpenPipeline
     from eggcrate.pipelines.sharing import Shipment, Site, Ways
     from eggcrate.repo.values import Component
 
-_BUDGETS = {"any": (KUBEFLOW, VERTEX), "kubeflow": (KUBEFLOW,), "vertex": (VERTEX,)}
+_BUDGETS = {
+    "any": (KUBEFLOW, VERTEX),
+    "kubeflow": (KUBEFLOW,),
+    "vertex": (VERTEX,),
+    "here": (KUBEFLOW, VERTEX),
+}
 
 
 class Finder(Protocol):
@@ -72,7 +78,12 @@ class CompileResult:
 
 
 def compile_pipelines(
-    names: Sequence[str], repository: Repository, finder: Finder, *, target: str = "any"
+    names: Sequence[str],
+    repository: Repository,
+    finder: Finder,
+    *,
+    target: str = "any",
+    share: Share | None = None,
 ) -> list[CompileResult]:
     """Compile pipelines; one that cannot be does not stop the others.
 
@@ -80,12 +91,19 @@ def compile_pipelines(
         names: folders in ``pipelines/``.
         repository: where they are.
         finder: gives images.
-        target: whose limits hold: ``any``, ``vertex`` or ``kubeflow``.
+        target: whose limits hold: ``any``, ``vertex``, ``kubeflow``, or ``here`` for what is not
+            sent to either now.
+        share: how code travels that would be injected; default: as it is.
     """
     try:
         read = read_pipelines(names, repository.root)
     except EggcrateError as error:
         return [CompileResult(name=name, error=error) for name in names]
+    if share:
+        read = {
+            name: item if isinstance(item, EggcrateError) else item.sharing(share)
+            for name, item in read.items()
+        }
     opened = [item for item in read.values() if not isinstance(item, EggcrateError)]
     wanted = {
         _environment(choice, repository) for item in opened for choice in item.choices.values()
@@ -113,9 +131,11 @@ def _compiled(
         sources = Sources(repository.root)
         shipped = functools.partial(_ship, repository=repository, finder=finder, sources=sources)
         placed = place(pipeline, shipped, budgets=_BUDGETS[target])
+        heavy = check_weight(placed.pipeline) if target in {"any", "kubeflow"} else ""
     except EggcrateError as error:
         return CompileResult(name=name, error=error)
-    warnings = [
+    warnings = [heavy] if heavy else []
+    warnings += [
         f"{name}: the image {image} is not pinned by a digest; what it is may change"
         for image in check_foreign(pipeline)
     ]

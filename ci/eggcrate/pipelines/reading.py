@@ -6,10 +6,11 @@ kfp takes seconds to import, and what it reads is users' code: both are in
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import eggcrate
 from eggcrate import process
 from eggcrate.errors import CompileError
 from eggcrate.pipelines.executor import package
-from eggcrate.pipelines.open_task import Choice
+from eggcrate.pipelines.open_task import Choice, Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,6 +57,15 @@ class OpenPipeline:
             if "container" in executor
         }
         return {label: choice for label, choice in found.items() if choice}
+
+    def sharing(self, share: Share) -> OpenPipeline:
+        """The same, with code that would be injected travelling another way."""
+        spec = copy.deepcopy(dict(self.spec))
+        for label, choice in self.choices.items():
+            if choice.share is Share.INJECT:
+                container = spec["deploymentSpec"]["executors"][label]["container"]
+                container["image"] = replace(choice, share=share).image
+        return replace(self, spec=spec)
 
 
 def read_interfaces(names: Iterable[str], root: Path) -> dict[str, Interface | CompileError]:

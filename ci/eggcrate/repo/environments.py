@@ -25,6 +25,7 @@ _KEYS = (
     "compile",
     "allow-overlap",
     "on-request",
+    "user",
     "owner",
     "supported-until",
     "policy",  # this and the next are read by eggcrate.repo.policy
@@ -72,6 +73,7 @@ def read_environment(path: Path) -> Environment:
         on_request=_on_request(ours),
         owner=ours.string("owner"),
         supported_until=ours.date("supported-until"),
+        user=_user(ours),
     )
 
 
@@ -80,6 +82,15 @@ def _on_request(ours: Table) -> str:
     if "on-request" in ours and not reason.strip():
         raise ours.error("on-request", "must say why it is not built with the others")
     return reason
+
+
+def _user(ours: Table) -> str:
+    user = ours.string("user", "root")
+    if user not in ("root", "nonroot"):
+        raise ours.error("user", f"must be root or nonroot, not {user!r}")
+    if "user" in ours and (ours.path.parent / "Dockerfile").is_file():
+        raise ours.error("user", "is the Dockerfile's to set", hint="write USER there")
+    return "" if user == "root" else user
 
 
 def requires_python(project: Table, poetry: Table | None = None) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG = "config.toml"
-_BACKENDS = ("vertex", "kubeflow")
+_BACKENDS = ("vertex", "kubeflow", "schedule", "upload")
 _LAYER = ("description", "parameters", *_BACKENDS)
 
 

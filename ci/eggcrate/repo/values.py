@@ -65,6 +65,8 @@ class Environment:
     """Why it is built and proven only when it is named; empty: with all others."""
     owner: str = ""
     supported_until: date | None = None
+    user: str = ""
+    """Who its image runs as: ``nonroot``; empty for root."""
 
     @property
     def pyproject_path(self) -> Path:

@@ -45,7 +45,7 @@ def document(query: Query, holders: Sequence[Holder]) -> dict[str, Any]:
         "holders": [
             {
                 "name": one.name,
-                "kind": "environment" if one.chain is not None else "image",
+                "kind": "image" if one.digest else "environment",
                 "version": one.version,
                 "direct": len(one.chain) == 1 if one.chain else None,
                 "chain": list(one.chain) if one.chain else None,

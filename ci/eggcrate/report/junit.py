@@ -16,7 +16,7 @@ from eggcrate.report.document import log_name, session_errors
 from eggcrate.report.plain import plain, tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from eggcrate.matrix.session import Session
 
@@ -33,12 +33,21 @@ _TAGS = {
 
 def junit(session: Session) -> bytes:
     """A run as XML. What was not selected is not part of it."""
+    return junit_of(session.results, session_errors(session))
+
+
+def junit_of(results: Iterable[CellResult], stopped: Sequence[Mapping[str, str]] = ()) -> bytes:
+    """Results as XML.
+
+    Args:
+        results: of cells.
+        stopped: what stood in the way of others, as ``matrix.json`` tells it.
+    """
     proven = sorted(
-        (result for result in session.results if result.outcome is not Outcome.NOT_SELECTED),
+        (result for result in results if result.outcome is not Outcome.NOT_SELECTED),
         key=lambda result: result.cell,
     )
     root = ET.Element("testsuites", name="eggcrate matrix")
-    stopped = session_errors(session)
     if stopped:
         suite = ET.SubElement(root, "testsuite", name="eggcrate")
         for error in stopped:
@@ -47,9 +56,9 @@ def junit(session: Session) -> bytes:
             )
             told = ET.SubElement(case, "error", message=plain(error["what"]), type="error")
             told.text = plain("\n".join(error[part] for part in ("what", "why", "hint")))
-    for component, results in groupby(proven, key=lambda result: result.cell.component):
+    for component, mine in groupby(proven, key=lambda result: result.cell.component):
         suite = ET.SubElement(root, "testsuite", name=component)
-        for result in results:
+        for result in mine:
             suite.extend(_cases(result))
     for suite in root:
         _count(suite, suite.findall("testcase"))

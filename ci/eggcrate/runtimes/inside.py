@@ -57,7 +57,8 @@ class Tail:
 
 def environment(image: UnpackedImage, command: Command) -> dict[str, str]:
     """The program's whole environment; nothing of the host's comes in."""
-    return {"HOME": HOME, **image.env, **command.env}
+    # An image's own home is part of its root, which is read-only here.
+    return {**image.env, "HOME": HOME, **command.env}
 
 
 def with_certificates(command: Command) -> Command:

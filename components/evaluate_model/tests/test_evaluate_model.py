@@ -87,7 +87,7 @@ def test_slices_are_judged_by_themselves(
     mean = sum(part["metrics"]["accuracy"] for part in parts) / 3
     assert mean == pytest.approx(whole["accuracy"])
     text = Path(page.path).read_text()
-    assert "<td>species virginica</td><td>50</td>" in text
+    assert '<td>species virginica</td><td class="number">50</td>' in text
     assert "<script" not in text
 
 

@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Iterator
-from importlib import util
 from pathlib import Path
 
 import numpy as np
@@ -103,16 +102,6 @@ def test_the_size_of_the_pieces_does_not_matter(
     else:
         assert Path(whole.path).read_bytes() == Path(parts.path).read_bytes()
     assert read_frame(whole.path)["key"].tolist() == frame["key"].tolist()
-
-
-@pytest.mark.skipif(not util.find_spec("pyarrow"), reason="this environment has no pyarrow")
-def test_parquet_is_read_in_pieces(tmp_path: Path) -> None:
-    frame = samples.iris().assign(count=pd.array([1, None] * 75, dtype="Int64"))
-    frame.to_parquet(tmp_path / "data")
-    stream = open_stream(str(tmp_path / "data"), rows=40)
-    pieces = list(stream.pieces())
-    assert [len(piece) for piece in pieces] == [40, 40, 40, 30]
-    assert (stream.types["count"], pieces[0]["count"].dtype) == ("integer", "Int64")
 
 
 def test_no_more_than_two_pieces_are_held(tmp_path: Path) -> None:

@@ -155,6 +155,58 @@ def test_parameters_reach_the_library(tmp_path: Path, flavour: str) -> None:
     assert not Path(no.path).exists()
 
 
+FEW = {
+    "sklearn": {"max_leaf_nodes": 2},
+    "xgboost": {"max_depth": 1},
+    "lightgbm": {"num_leaves": 2},
+    "catboost": {"depth": 1},
+}
+"""Asks for trees of two leaves; of a network for two hidden units."""
+
+
+def sizes_of(flavour: str, path: str) -> set[int]:
+    """How many leaves the trees of a model have, or hidden units the layers of a network."""
+    trained = load_model(path).estimator
+    if flavour == "sklearn":
+        stages = trained._predictors  # noqa: SLF001 - it tells of its trees nowhere else
+        return {tree.get_n_leaf_nodes() for stage in stages for tree in stage}
+    if flavour == "xgboost":
+        return {tree.count("leaf=") for tree in trained.get_dump()}
+    if flavour == "lightgbm":
+        return {tree["num_leaves"] for tree in trained.dump_model()["tree_info"]}
+    if flavour == "catboost":
+        return set(trained.get_tree_leaf_counts().tolist())
+    if flavour == "tensorflow":
+        return {int(weights.shape[1]) for weights, _ in trained.layers[:-1]}
+    return {layer.out_features for layer in trained[0][:-1:2]}
+
+
+def test_what_is_asked_of_a_model_is_how_it_is_built(tmp_path: Path, flavour: str) -> None:
+    """The trees that a library has grown are as small as was asked; without that they are not."""
+    train, _ = split(tmp_path, known("breast_cancer"), "diagnosis", stratify=True)
+    small, usual = (Model(uri=str(tmp_path / each)) for each in ("small", "usual"))
+    rounds = {rounds_of(flavour): 5}
+    few = FEW.get(flavour, {"hidden_units": [2]})
+    train_model(train, small, "diagnosis", flavour=flavour, parameters={**rounds, **few})
+    train_model(train, usual, "diagnosis", flavour=flavour, parameters=rounds)
+    assert sizes_of(flavour, small.path) == {2}
+    assert max(sizes_of(flavour, usual.path)) > 2
+
+
+def test_lightgbm_is_told_how_to_bin_its_data(tmp_path: Path, flavour: str) -> None:
+    """Four bins a feature leave three values to split it at: the table has its parameters too."""
+    if flavour != "lightgbm":
+        pytest.skip("the others make no table apart from the training")
+    train, _ = split(tmp_path, known("breast_cancer"), "diagnosis", stratify=True)
+    thresholds = {}
+    for bins in (4, 255):
+        made = Model(uri=str(tmp_path / f"{bins}"))
+        train_model(train, made, "diagnosis", flavour=flavour, parameters={"max_bin": bins})
+        nodes = load_model(made.path).estimator.trees_to_dataframe().dropna(subset="threshold")
+        thresholds[bins] = nodes.groupby("split_feature")["threshold"].nunique().max()
+    assert thresholds[4] <= 3 < thresholds[255]
+
+
 @pytest.mark.parametrize(
     ("frame", "says"),
     [

@@ -101,7 +101,10 @@ def test_scanners_find_the_package() -> None:
 
 
 def test_no_special_bits_and_nothing_world_writable() -> None:
-    """Set-user-id goes, write permission for others goes; /tmp and /var/tmp keep theirs."""
+    """Set-user-id goes, write permission for others goes; /tmp and /var/tmp keep theirs.
+
+    A home is its owner's and its group's.
+    """
     tree = unpack(
         tar_member("./usr/bin/su", b"su", mode=0o6777),
         tar_member("./srv", kind=tarfile.DIRTYPE, mode=0o2777),
@@ -114,7 +117,8 @@ def test_no_special_bits_and_nothing_world_writable() -> None:
         for path, entry in tree.items()
         if entry.mode & 0o7022 and entry.kind is not EntryKind.SYMLINK
     }
-    assert writable == {"tmp", "var/tmp"}
+    assert writable == {"home/nonroot", "tmp", "var/tmp"}
+    assert tree["home/nonroot"].mode & 0o002 == 0
 
 
 def test_hard_links_stay_links_after_the_file_they_name() -> None:
@@ -145,6 +149,9 @@ def test_the_foundation_has_what_programs_expect() -> None:
     assert tree["usr/bin/python"].link == "python3"
     assert tree["etc/localtime"].link == "../usr/share/zoneinfo/Etc/UTC"
     assert tree["tmp"].mode == 0o1777
+    home = tree["home/nonroot"]
+    assert (home.owner, home.mode) == (65532, 0o775)
+    assert {path for path, entry in tree.items() if entry.owner} == {"home/nonroot"}
 
 
 def test_an_extension_adds_its_files_and_a_shell_only() -> None:

@@ -12,6 +12,7 @@ import pytest
 from eggcrate.cli import run_remote
 from eggcrate.cli.context import Context
 from eggcrate.errors import EggcrateError
+from eggcrate.pipelines.compiled_file import read_compiled
 from eggcrate.pipelines.submit.options import KubeflowOptions, VertexOptions
 from eggcrate.progress import Silent
 from support import pipelines
@@ -68,7 +69,9 @@ def run(
         verb.add_argument("--dry-run", action="store_true")
         verb.add_argument("--json", action="store_true")
         arguments = verb.parse_args([*flags, "--poll", "0"])
-        code = run_remote.run_remote(arguments, context, file, {"rows": 3}, **options)
+        code = run_remote.run_remote(
+            arguments, context, read_compiled(file), {"rows": 3}, **options
+        )
         return code, capsys.readouterr().out
 
     return call

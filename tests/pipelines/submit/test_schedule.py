@@ -8,6 +8,7 @@ import pytest
 
 from eggcrate.errors import UsageError
 from eggcrate.pipelines.submit.vertex_schedules import Timing
+from support import pipelines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,3 +126,125 @@ def test_a_time_that_cannot_be_meant(settings: dict[str, Any], told: str) -> Non
     """It is refused before anything is asked."""
     with pytest.raises(UsageError, match=told):
         Timing(**{"cron": "0 6 * * 1", **settings})
+
+
+CONFIG = """
+[vertex]
+location = "europe-west4"
+[schedule]
+cron = "0 6 * * 1"
+[stages.staging.vertex]
+project = "ml-staging"
+pipeline-root = "gs://artifacts/staging"
+[stages.staging.parameters]
+rows = 1
+[stages.production.vertex]
+project = "ml-production"
+pipeline-root = "gs://artifacts/runs"
+[stages.production.schedule]
+time-zone = "Europe/Berlin"
+max-concurrent = 2
+[stages.production.parameters]
+rows = 3
+[stages.production.upload]
+to = "gs://artifacts/pipelines/"
+"""
+
+
+@pytest.fixture
+def configured(eggcrate: Callable[..., Any], tmp_path: Path) -> Path:
+    """A pipeline with stages, compiled."""
+    root = tmp_path / "repo"
+    folder = root / "pipelines" / "train"
+    folder.mkdir(parents=True)
+    (folder / "pipeline.py").touch()
+    (folder / "config.toml").write_text(CONFIG)
+    built = root / "build" / "pipelines"
+    built.mkdir(parents=True)
+    return pipelines.write(built, pipelines.compiled())
+
+
+def test_a_schedule_is_applied_from_the_configuration_of_a_stage(
+    vertex: Vertex,
+    eggcrate: Callable[..., Any],
+    configured: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Made, then left as it is; changed when time, parameter or pipeline change, never twice.
+
+    The stage is a flag's or the environment's; a paused schedule stays paused.
+    """
+    assert configured.exists()
+
+    def apply(*flags: str) -> tuple[str, dict[str, Any]]:
+        ran = eggcrate("schedule", "apply", "train", "--json", *flags)
+        assert ran.code == 0, ran.err
+        return ran.document["outcome"], (ran.document["schedules"] or [{}])[0]
+
+    production = ("--stage", "production")
+    assert apply(*production, "--dry-run")[0] == "created"
+    assert vertex.schedules == {}
+    outcome, made = apply(*production)
+    assert (outcome, made["name"]) == ("created", "train-production")
+    assert made["cron"] == "TZ=Europe/Berlin 0 6 * * 1"
+    monkeypatch.setenv("EGGCRATE_STAGE", "production")
+    assert apply() == ("up-to-date", made)
+    assert "UpdateSchedule" not in vertex.calls
+    assert eggcrate("schedule", "pause", "train-production", *WHERE).code == 0
+    outcome, changed = apply("--cron", "0 7 * * 1")
+    assert (outcome, changed["cron"]) == ("updated", "TZ=Europe/Berlin 0 7 * * 1")
+    assert (changed["id"], changed["state"]) == (made["id"], "paused")
+    assert apply("--cron", "0 7 * * 1")[0] == "up-to-date"
+    assert apply("--cron", "0 7 * * 1", "--parameter", "rows=4")[0] == "updated"
+    pipelines.write(configured.parent, pipelines.compiled(code="print()"))
+    assert apply("--cron", "0 7 * * 1", "--parameter", "rows=4", "--dry-run")[0] == "updated"
+    assert apply("--cron", "0 7 * * 1", "--parameter", "rows=4")[0] == "updated"
+    [sent] = vertex.schedules.values()
+    run = sent.create_pipeline_job_request.pipeline_job
+    assert run.runtime_config.parameter_values == {"rows": 4}
+    assert "print()" in str(type(sent).pb(sent))
+    assert sent.max_concurrent_run_count == 2
+
+
+def test_a_schedule_cannot_lose_its_end(
+    vertex: Vertex, eggcrate: Callable[..., Any], configured: Path
+) -> None:
+    """Vertex AI removes no setting: it is said, and what there is stays."""
+    assert configured.exists()
+    ends = ("--end", "2099-01-31T06:00:00+01:00")
+    assert eggcrate("schedule", "apply", "train", "--stage", "production", *ends).code == 0
+    ran = eggcrate("schedule", "apply", "train", "--stage", "production")
+    assert ran.code == 1
+    assert "has end, and cannot be without it" in ran.err
+    assert next(iter(vertex.schedules.values())).end_time
+
+
+def test_what_a_stage_lacks_is_told(
+    eggcrate: Callable[..., Any], configured: Path, tmp_path: Path
+) -> None:
+    """No stage, an unknown one, no time: errors before anything is asked."""
+    assert configured.exists()
+    without = eggcrate("schedule", "apply", "train")
+    assert without.code == 1
+    assert "rows has no value" in without.err
+    unknown = eggcrate("schedule", "apply", "train", "--stage", "nightly")
+    assert unknown.code == 2
+    assert "nightly" in unknown.err
+    (tmp_path / "repo" / "pipelines" / "train" / "config.toml").write_text("")
+    ran = eggcrate("schedule", "apply", "train", *WHERE, *ROOT)
+    assert ran.code == 2
+    assert "cron under [schedule]" in ran.err
+
+
+def test_an_upload_goes_where_its_stage_says(
+    vertex: Vertex, eggcrate: Callable[..., Any], configured: Path
+) -> None:
+    """And is an error where nothing says."""
+    assert configured.exists()
+    ran = eggcrate("upload", "train", "--stage", "production", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.document["to"] == "gs://artifacts/pipelines/train-and-register.yaml"
+    assert "pipelines/train-and-register.yaml" in vertex.storage.buckets["artifacts"]
+    none = eggcrate("upload", "train", "--stage", "staging")
+    assert none.code == 2
+    assert "to under [upload]" in none.err

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from eggcrate.packages.debian.values import FetchedDeb
 
-CONTENTS_VERSION = 1
+CONTENTS_VERSION = 2
 """Part of the identity of what is made here: raise it when the same packages give other bytes."""
 
 _STATUS = "var/lib/dpkg/status.d"
@@ -68,7 +68,8 @@ class _Tree:
 
     def __init__(self) -> None:
         self.files: dict[str, Entry] = {}
-        self._folders: dict[str, int] = {}
+        self._folders: dict[str, tuple[int, int]] = {}
+        """Mode and owner."""
         self._writers: dict[str, str] = {}
 
     def add(self, entry: Entry, writer: str) -> None:
@@ -76,7 +77,7 @@ class _Tree:
             if entry.path in self.files:
                 raise self._conflict(entry.path, writer)
             if entry.path not in self._folders or writer == "eggcrate":
-                self._folders[entry.path] = entry.mode
+                self._folders[entry.path] = entry.mode, entry.owner
             self._writers.setdefault(entry.path, writer)
             return
         if entry.path in self._folders or self.files.get(entry.path, entry) != entry:
@@ -89,10 +90,10 @@ class _Tree:
             for parent in _parents(path):
                 if parent in self.files:
                     raise self._conflict(parent, self._writers[path])
-                self._folders.setdefault(parent, 0o755)
+                self._folders.setdefault(parent, (0o755, 0))
         folders = (
-            Entry(path=path, kind=EntryKind.DIRECTORY, mode=mode)
-            for path, mode in self._folders.items()
+            Entry(path=path, kind=EntryKind.DIRECTORY, mode=mode, owner=owner)
+            for path, (mode, owner) in self._folders.items()
         )
         everything = [*folders, *self.files.values()]
         return sorted(everything, key=lambda entry: entry.path.split("/"))

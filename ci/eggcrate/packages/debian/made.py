@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NONROOT = 65532
-"""User and group that images run as."""
+"""User and group that images run as when they do not run as root."""
+HOME = "home/nonroot"
+"""That user's; its group is 0, which users without a name have (as OpenShift gives them)."""
 
 _PASSWD = f"""\
 root:x:0:0:root:/root:/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
-nonroot:x:{NONROOT}:{NONROOT}:nonroot:/home/nonroot:/sbin/nologin
+nonroot:x:{NONROOT}:{NONROOT}:nonroot:/{HOME}:/sbin/nologin
 """
 _GROUP = f"""\
 root:x:0:
@@ -45,7 +47,7 @@ _TEXTS = {
 _FOLDERS = {
     "dev": 0o755,
     "etc": 0o755,
-    "home/nonroot": 0o755,
+    HOME: 0o775,
     "proc": 0o755,
     "root": 0o700,
     "run": 0o755,
@@ -73,7 +75,8 @@ _ALTERNATIVES = {
 def foundation(files: Mapping[str, Entry]) -> Iterator[Entry]:
     """What a base needs beside its packages' files, which are given by path."""
     for path, mode in _FOLDERS.items():
-        yield Entry(path=path, kind=EntryKind.DIRECTORY, mode=mode)
+        owner = NONROOT if path == HOME else 0
+        yield Entry(path=path, kind=EntryKind.DIRECTORY, mode=mode, owner=owner)
     for path, text in _TEXTS.items():
         yield Entry(path=path, content=text.encode())
     for alias in ("bin", "lib", "sbin"):

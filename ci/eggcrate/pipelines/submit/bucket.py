@@ -16,7 +16,7 @@ from eggcrate.pipelines.submit.clients import credentials, quiet, require, told
 from eggcrate.retries import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from eggcrate.pipelines.submit.options import VertexOptions
 
@@ -82,6 +82,38 @@ def upload(text: str, address: str, pipeline: str) -> Upload:
     except TransientError as error:
         raise SubmitError(f"{address} was not written", why=error.reason) from error
     return Upload(pipeline=pipeline, to=address, outcome=outcome, version=generation)
+
+
+def download(address: str, names: Collection[str]) -> dict[str, bytes]:
+    """The objects of these names below an address, whole.
+
+    Args:
+        address: ``gs://BUCKET/PATH`` of a run.
+        names: the last part of each object's.
+
+    Raises:
+        SubmitError: there is none, or they may not be read.
+    """
+    bucket, _, path = address.removeprefix("gs://").partition("/")
+    prefix = f"{path.rstrip('/')}/" if path else ""
+    try:
+        with (
+            told(f"reading {address}", hints=_HINTS),
+            contextlib.closing(_client("")) as client,
+        ):
+            found = {
+                f"gs://{bucket}/{blob.name}": bytes(blob.download_as_bytes(timeout=_SECONDS))
+                for blob in client.list_blobs(bucket, prefix=prefix, timeout=_SECONDS)
+                if blob.name.rpartition("/")[2] in names
+            }
+    except TransientError as error:
+        raise SubmitError(f"{address} was not read", why=error.reason) from error
+    if not found:
+        raise SubmitError(
+            f"there is no {' or '.join(names)} below {address}",
+            hint="name the folder of the run, below its pipeline-root",
+        )
+    return found
 
 
 def _write(blob: Any, content: bytes) -> Outcome:

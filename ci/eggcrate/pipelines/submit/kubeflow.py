@@ -177,6 +177,49 @@ class Kubeflow:
         except TransientError as error:
             raise SubmitError(f"run {name} was not cancelled", why=error.reason) from error
 
+    def listed(self, what: str) -> Iterator[Any]:
+        """All ``runs`` or ``recurring_runs``, the latest first, page by page.
+
+        Raises:
+            SubmitError: they may not be seen, or there is no answer.
+        """
+        token = ""
+        while True:
+            page = self._asked(
+                f"listing {what.replace('_', ' ')}",
+                f"list_{what}",
+                page_token=token,
+                page_size=100,
+                sort_by="created_at desc",
+                namespace=self.options.namespace or None,
+            )
+            yield from getattr(page, what) or ()
+            token = page.next_page_token or ""
+            if not token:
+                return
+
+    def version(self, pipeline: str, version: str) -> Any:
+        """A version of an uploaded pipeline.
+
+        Raises:
+            SubmitError: there is none, or it may not be seen.
+        """
+        doing = f"reading version {version} of pipeline {pipeline}"
+        return self._asked(
+            doing, "get_pipeline_version", pipeline_id=pipeline, pipeline_version_id=version
+        )
+
+    def page(self, run: str) -> str:
+        """The address of a run's page."""
+        return self._page + run
+
+    def _asked(self, doing: str, method: str, **asked: Any) -> Any:
+        try:
+            with self._told(doing):
+                return getattr(self._client, method)(**asked)
+        except TransientError as error:
+            raise SubmitError(f"{doing} failed", why=error.reason, hint="try again") from error
+
     @contextlib.contextmanager
     def _told(self, doing: str) -> Iterator[None]:
         """Tell a failure of kfp's client in our words."""

@@ -18,7 +18,7 @@ from eggcrate.pipelines.submit.vertex import HINTS, Vertex
 from eggcrate.retries import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from eggcrate.pipelines.submit.options import VertexOptions
     from eggcrate.pipelines.submit.states import Submission
@@ -74,6 +74,16 @@ class Timing:
             raise UsageError("--end must be later than --start")
 
     @property
+    def start_moment(self) -> datetime | None:
+        """:attr:`start` as a value."""
+        return _moment("start", self.start)
+
+    @property
+    def end_moment(self) -> datetime | None:
+        """:attr:`end` as a value."""
+        return _moment("end", self.end)
+
+    @property
     def expression(self) -> str:
         """With the time zone, as Vertex AI reads it."""
         return f"TZ={self.time_zone} {' '.join(self.cron.split())}"
@@ -113,6 +123,7 @@ class Schedules:
         for key in ("project", "location"):
             if not getattr(options, key):
                 raise UsageError(f"schedules need a {key}", hint=f"--{key}")
+        self.options = options
         self._vertex = Vertex(options, warn=warn)
         self._warn = warn
         self._where = {"project": options.project, "location": options.location}
@@ -184,6 +195,52 @@ class Schedules:
             lambda: self._class.get(schedule.resource, **self._where).delete(),
         )
         return schedule
+
+    def named(self, name: str) -> tuple[Schedule, Any] | None:
+        """The schedule of a name, and Vertex AI's whole answer; nothing when there is none.
+
+        Raises:
+            SubmitError: it may not be seen, or there are several.
+        """
+        if not any(name in (one.name, one.id, one.resource) for one in self.list()):
+            return None
+        seen = self.find(name)
+        found = _done(
+            f"looking at schedule {name}", lambda: self._class.get(seen.resource, **self._where)
+        )
+        return seen, found.gca_resource
+
+    def job(self, submission: Submission) -> Any:
+        """What is to be run, as the client's own object.
+
+        Raises:
+            SubmitError: the client does not take it.
+        """
+        return self._vertex.job(submission)
+
+    def update(self, schedule: Schedule, wanted: Any, changed: Sequence[str]) -> Schedule:
+        """Change fields of a schedule.
+
+        Args:
+            schedule: which.
+            wanted: Vertex AI's message, whole.
+            changed: names of the fields.
+
+        Raises:
+            SubmitError: it is refused.
+        """
+        from google.protobuf.field_mask_pb2 import FieldMask  # noqa: PLC0415 - slow
+
+        check_bucket(self.options.pipeline_root, self.options, self._warn)
+
+        def act() -> Any:
+            found = self._class.get(schedule.resource, **self._where)
+            found.api_client.update_schedule(
+                schedule=wanted, update_mask=FieldMask(paths=list(changed)), timeout=_SECONDS
+            )
+            return self._class.get(schedule.resource, **self._where)
+
+        return _seen(_done(f"updating schedule {schedule.name}", act))
 
     def find(self, name: str) -> Schedule:
         """The schedule of this name or id.

@@ -57,6 +57,8 @@ class Lines:
 
     def __init__(self, repo: str) -> None:
         self._repo = repo
+        self.beside = os.path.dirname(repo) + "/"  # noqa: PTH120 - as below
+        """Where all that is not the image's is."""
         self._running: Any = None
 
     def start(self) -> None:
@@ -115,7 +117,7 @@ def tell(lines: Lines) -> None:
     try:
         if os.isatty(1):
             return
-        told = {"imported": imported(sys.modules), "lines": lines.stop()}
+        told = {"imported": imported(sys.modules, lines.beside), "lines": lines.stop()}
         text = json.dumps(told, separators=(",", ":"))
         if len(text) > MOST:
             text = json.dumps({"imported": told["imported"], "lines": {}})

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pytest
 
 REPO = "/eggcrate/repo"
+"""Where cells see the repository."""
+HARNESS = "/eggcrate/harness"
+"""Where they see the folder that this file is in; in a pipeline's task both are elsewhere, side by
+side all the same."""
 HARNESS_BROKEN = 86
 """Exit code when pytest cannot start in this image: not the component's fault."""
 ENDED_EARLY = 87
@@ -71,8 +75,8 @@ class _Watch:
 def main() -> int:
     """Run pytest on the folder given; extra arguments are pytest's."""
     tests, *arguments = sys.argv[1:]
-    sys.path[:] = [path for path in sys.path if path != "/eggcrate/harness"]
-    sys.path.append("/eggcrate/harness")
+    sys.path[:] = [path for path in sys.path if path != HARNESS]
+    sys.path.append(HARNESS)
     os.environ["_KFP_RUNTIME"] = "true"  # kfp's types, as where components run; no compiler
     try:
         import pytest  # noqa: PLC0415 - only now is it on the path
@@ -112,4 +116,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    HARNESS = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - without pathlib
+    REPO = os.path.join(os.path.dirname(HARNESS), "repo")  # noqa: PTH118, PTH120 - the same
     sys.exit(main())

@@ -1,0 +1,1 @@
+"""Give each row what was known at its time."""

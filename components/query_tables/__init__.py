@@ -1,0 +1,1 @@
+"""Ask one or two tables a question in SQL."""
