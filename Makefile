@@ -64,6 +64,10 @@ refresh: setup ## move all pins to the newest allowed, and tell what that does: 
 	@$(EGGCRATE) report --catalogue
 	@$(EGGCRATE) impact $(ARGS)
 
+.PHONY: refresh-bases
+refresh-bases: setup ## take Debian's newest packages, once all is proven on them: a nightly pull request
+	@$(EGGCRATE) bases refresh $(ARGS)
+
 .PHONY: catalogue
 catalogue: setup ## write the catalogue's tables: README.md, docs/catalogue.md
 	@$(EGGCRATE) report --catalogue $(ARGS)

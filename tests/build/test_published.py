@@ -341,17 +341,23 @@ def test_a_store_that_lost_a_blob_is_told(
     assert [one.error is None for one in results] == [False, True, True]
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["plain", "forced"])
 def test_a_key_names_one_image_for_good(
-    prefix: str, stand_ins: tuple[Repository, list[ToPublish]]
+    prefix: str, stand_ins: tuple[Repository, list[ToPublish]], again: bool
 ) -> None:
-    """Another image under a key that is published is told, and not pushed."""
+    """Another image under a key that is published is told, and not pushed, even by force."""
     repository, (a, b, _) = stand_ins
     other = replace(b, environment=a.environment)
     told = Told()
     with Remote(prefix, retries=HASTY) as remote:
         publish([a], layout=repository.store, remote=remote, cache=repository.cache, progress=told)
         (result,) = publish(
-            [other], layout=repository.store, remote=remote, cache=repository.cache, progress=told
+            [other],
+            layout=repository.store,
+            remote=remote,
+            cache=repository.cache,
+            progress=told,
+            again=again,
         )
         found = remote.resolve("a", "key-0")
     assert result.report

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eggcrate.cli.lock import with_extensions
+from eggcrate.repo.bases import families
 from eggcrate.repo.monorepo import read_monorepo
 from support.repository import HERE, make_repository
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_base_is_locked_with_those_that_extend_it() -> None:
-    """Their locks name its own: alone it would leave them stale."""
+def test_a_base_is_locked_with_all_of_its_family() -> None:
+    """Their locks name each other's: alone it would leave them stale."""
     bases = read_monorepo(HERE).bases
-    extended = ["python-3.11", "python-3.11-build", "python-3.11-debug"]
-    assert with_extensions(["python-3.11"], bases) == extended
-    assert with_extensions(["python-3.11-debug"], bases) == ["python-3.11-debug"]
-    assert sorted(with_extensions(sorted(bases), bases)) == sorted(bases)
+    family = ("python-3.11", "python-3.11-build", "python-3.11-debug")
+    assert families(["python-3.11"], bases) == family
+    assert families(["python-3.11-debug"], bases) == family
+    assert sorted(families(sorted(bases), bases)) == sorted(bases)
 
 
 def test_the_tool_has_no_environments(tmp_path: Path) -> None:

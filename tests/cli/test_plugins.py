@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 
 from eggcrate.plugins import GENERATORS, GROUPS, plugins
 from eggcrate.repo.environments import read_environment
+from support.pip_command import pip_command
 from support.planning import commit, package
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, site = folder / "source", folder / "site"
     shutil.copytree(SAMPLE, source)
     arguments = ("--no-deps", "--no-index", "--no-build-isolation", "--quiet", "--target")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", *arguments, str(site), str(source)], check=True
-    )
+    subprocess.run([*pip_command(), "install", *arguments, str(site), str(source)], check=True)
     return site
 
 

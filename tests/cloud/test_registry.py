@@ -3,73 +3,34 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eggcrate import cli
+from cloud.conftest import BOTH, publish
 from eggcrate.cloud.artifact_registry import ENDPOINT, ArtifactRegistry, Place
 from eggcrate.errors import RegistryError
 from eggcrate.pipelines.submit import kubeflow as on_kubeflow
 from eggcrate.pipelines.submit.options import KubeflowOptions
 from eggcrate.registry import oci
-from eggcrate.registry.remote import Remote
 from support.artifact_registry_server import artifact_registry_server
 from support.kubeflow_server import kubeflow_server
 from support.pipelines import compiled
 from support.planning import package
-from support.published import HASTY, check_whole, fill_store
-from support.repository import Repository, make_repository
+from support.published import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from eggcrate.registry.remote import Remote
     from support.artifact_registry_server import ArtifactRegistryServer
+    from support.repository import Repository
 
     Run = Callable[..., Any]
 
-BOTH = 'base = "python-3.11"\nplatforms = ["linux/amd64", "linux/arm64"]'
 PREFIX = "europe-west4-docker.pkg.dev/acme/eggs"
 PARENT = "projects/acme/locations/europe-west4/repositories/eggs"
-
-
-@pytest.fixture
-def remote(registry_server: str, tmp_path: Path) -> Iterator[Remote]:
-    name = "".join(letter for letter in tmp_path.name.lower() if letter.isalnum())
-    with Remote(f"{registry_server}/cleanup/{name}", retries=HASTY) as found:
-        yield found
-
-
-@pytest.fixture
-def repository(remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    """Two environments, one of them for two platforms."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "no-docker"))
-    monkeypatch.setenv("EGGCRATE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("EGGCRATE_REGISTRY", str(remote))
-    made = make_repository(tmp_path / "repo", tmp_path / "cache")
-    made.environment("one", (package("six", "1.0"),))
-    made.environment("both", (package("six", "1.0"),), settings=BOTH)
-    return made
-
-
-@pytest.fixture
-def run(repository: Repository, capsys: pytest.CaptureFixture) -> Run:
-    def run(*arguments: str, code: int = 0) -> Any:
-        capsys.readouterr()
-        found = cli.main(["--repo", str(repository.root), *arguments])
-        told = capsys.readouterr()
-        assert found == code, told.out + told.err
-        return json.loads(told.out) if "--json" in arguments else told.out + told.err
-
-    return run
-
-
-def _publish(repository: Repository, run: Run) -> dict[str, str]:
-    digests = fill_store(repository)
-    run("build", "--changed", "--push")
-    return digests
 
 
 def _fates(document: Any) -> dict[str, str]:
@@ -89,7 +50,7 @@ def test_only_what_nothing_uses_leaves_a_real_registry(
     for number in range(1, 6):
         repository.environment("one", (package("six", f"{number}.0"),))
         repository.environment("both", (package("six", f"{number}.0"),), settings=BOTH)
-        versions[number] = _publish(repository, run)
+        versions[number] = publish(repository, run)
         if number == 2:
             run("promote", "--all")
     stable = remote.resolve("both", "stable")
@@ -153,7 +114,7 @@ def test_an_environment_whose_lock_cannot_be_read_keeps_all_its_images(
     repository: Repository, remote: Remote, run: Run
 ) -> None:
     """What a broken lock names is not known: nothing of it is deleted."""
-    _publish(repository, run)
+    publish(repository, run)
     (repository.root / "environments" / "one" / "poetry.lock").write_text("no lock")
     document = run("registry", "cleanup", "--unknown-age", "--dry-run", "--json")
     fates = {one["fate"] for one in document["images"] if one["name"] == "one"}
@@ -198,6 +159,21 @@ def test_the_repository_is_made_once_and_changed_when_it_differs(
     told = run("registry", "ensure", "--registry", PREFIX, code=1)
     assert "does not make" in told
     assert "artifactregistry.admin" in told
+
+
+def test_what_settings_mean_is_told(api: ArtifactRegistryServer, run: Run) -> None:
+    """Why tags can be moved, what cannot be done where they cannot, and whether scans happen."""
+    ensure = ("registry", "ensure", "--registry", PREFIX)
+    assert "Google has no exception for stable" in run(*ensure)
+    told = {"enablementState": "SCANNING_DISABLED", "enablementStateReason": "the API is off"}
+    api.repositories[PARENT]["vulnerabilityScanningConfig"] = told
+    text = run(*ensure)
+    assert "scanning is disabled (the API is off)" in text
+    assert "containerscanning.googleapis.com" in text
+    assert "cannot move stable" in run(*ensure, "--immutable-tags")
+    told["enablementState"] = "SCANNING_ACTIVE"
+    document = run(*ensure, "--immutable-tags", "--json")
+    assert (document["immutable_tags"], document["scanning"]) == (True, "active")
 
 
 def test_a_repository_of_packages_is_refused(api: ArtifactRegistryServer, run: Run) -> None:
@@ -246,13 +222,13 @@ def test_what_a_run_uses_is_not_deleted(
     """Of Kubeflow's runs; when they may not be seen nothing is deleted at all."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    _publish(repository, run)
+    publish(repository, run)
     [tag] = remote.tags("one")
     found = remote.resolve("one", tag)
     assert found
     for number in (2, 3):
         repository.environment("one", (package("six", f"{number}.0"),))
-        _publish(repository, run)
+        publish(repository, run)
     before = {one["digest"] for one in run("registry", "list", "--json")["images"]}
     with kubeflow_server() as server:
         there = KubeflowOptions(host=server.url)

@@ -20,6 +20,7 @@ from eggcrate.errors import ConfigError, UsageError
 from eggcrate.pipelines.helper_wheel import HelperWheel, make_helper_wheel
 from eggcrate.repo.sources import Sources
 from support.compiled import Repo
+from support.pip_command import pip_command
 
 HERE = Path(__file__).parents[2]
 SHARED = {
@@ -105,7 +106,7 @@ def test_pip_installs_this_repository_s(tmp_path: Path) -> None:
     (wheel,) = (tmp_path / "wheels").iterdir()
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", venv, "install", "--quiet"]
+    pip = [*pip_command(venv), "install", "--quiet"]
     alone = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull}
     offline = ["--no-index", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
     subprocess.run([*pip, *offline, wheel], check=True, env=alone, cwd=tmp_path)

@@ -129,17 +129,11 @@ def audit(
             if (package := _package(part))
             for hit in by_package.get(package, ())
         ]
-        used: set[PolicyException] = set()
-        granted = [item for item in exceptions.get(name, ()) if item.rule == RULE]
-        for one in mine:
-            fitting = [item for item in granted if _excuses(item, one)]
-            used.update(fitting)
-            valid = next((item for item in fitting if item.until >= today), None)
-            late = next(iter(fitting), None) if valid is None else None
-            findings.append(replace(one, exception=valid, expired=late))
-        unneeded += [item for item in granted if item not in used]
+        told, idle = excused(mine, exceptions.get(name, ()), today)
+        findings += told
+        unneeded += idle
     return Audit(
-        findings=tuple(sorted(findings, key=_worst_first)),
+        findings=worst_first(findings),
         packages=len(packages),
         records=records_in_all,
         unjudged=tuple(
@@ -151,6 +145,28 @@ def audit(
     )
 
 
+def excused(
+    found: Iterable[Finding], granted: Iterable[PolicyException], today: date
+) -> tuple[list[Finding], list[PolicyException]]:
+    """Findings with what excuses each, wherever they come from; and exceptions that excuse nothing.
+
+    Args:
+        found: of one image.
+        granted: the exceptions of its environment, to any rule.
+        today: what their days are compared with.
+    """
+    mine = [item for item in granted if item.rule == RULE]
+    used: set[PolicyException] = set()
+    told = []
+    for one in found:
+        fitting = [item for item in mine if _excuses(item, one)]
+        used.update(fitting)
+        valid = next((item for item in fitting if item.until >= today), None)
+        late = next(iter(fitting), None) if valid is None else None
+        told.append(replace(one, exception=valid, expired=late))
+    return told, [item for item in mine if item not in used]
+
+
 def _excuses(item: PolicyException, finding: Finding) -> bool:
     vulnerability = finding.hit.vulnerability
     if item.id and not vulnerability.known_as(item.id):
@@ -158,11 +174,17 @@ def _excuses(item: PolicyException, finding: Finding) -> bool:
     return item.package in ("", finding.part.name, finding.part.source)
 
 
-def _worst_first(one: Finding) -> tuple[int, str, str, str, str]:
-    return (
-        -one.severity,
-        one.part.name,
-        one.hit.vulnerability.id,
-        one.image,
-        one.platform,
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The order in which findings are told."""
+    return tuple(
+        sorted(
+            findings,
+            key=lambda one: (
+                -one.severity,
+                one.part.name,
+                one.hit.vulnerability.id,
+                one.image,
+                one.platform,
+            ),
+        )
     )

@@ -36,6 +36,8 @@ class PartKind(enum.Enum):
     PYTHON = "python"
     IMAGE = "image"
     """The registry image that the base is: what is in it is not known here."""
+    OTHER = "other"
+    """Something that only a scanner of finished images finds, such as a program in a wheel."""
 
 
 @dataclass(frozen=True, kw_only=True)

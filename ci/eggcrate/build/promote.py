@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from eggcrate.registry.oci import Descriptor
     from eggcrate.registry.remote import Remote
 
-_KEY = "key-"
+_FIXED = ("key-", "code-")
+"""What tags begin with that are made of what they name."""
 
 
 class Outcome(enum.Enum):
@@ -59,10 +60,10 @@ def check_mutable(tag: str) -> str:
     Raises:
         UsageError: it names one image for good, or is not a tag.
     """
-    if tag.startswith(_KEY):
+    if tag.startswith(_FIXED):
         raise UsageError(
             f"{tag} cannot be moved",
-            why=f"tags that begin with {_KEY} name one image for good",
+            why=f"tags that begin with {' or '.join(_FIXED)} name one image for good",
             hint="choose another tag, such as stable",
         )
     try:

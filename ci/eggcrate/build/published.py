@@ -156,7 +156,8 @@ def publish(
             and the registry does not mount.
         progress: told of each image.
         holders: the images that are known to have blobs; added to.
-        again: push even what is published, which mends a registry that lost something.
+        again: push even what is published, which mends a registry that lost something. Another
+            image than the published one is not pushed even then: a key names one for good.
     """
     known = Holders() if holders is None else holders
 
@@ -166,10 +167,11 @@ def publish(
         report: PushReport | None = None
         error: EggcrateError | None = None
         try:
-            report = None if again else _there_already(one, remote, progress)
-            report = report or remote.push_image(
-                layout, one.digest, one.environment, [one.tag], known, cache=cache, sure=again
-            )
+            report = _there_already(one, remote, progress)
+            if report is None or (again and report.digest == one.digest):
+                report = remote.push_image(
+                    layout, one.digest, one.environment, [one.tag], known, cache=cache, sure=again
+                )
         except (EggcrateError, OSError) as raised:
             error = raised if isinstance(raised, EggcrateError) else disk_error(raised)
             if error is None:

@@ -37,6 +37,7 @@ _VERBS = {
     "new": "make an environment, a component or a pipeline that works at once",
     "outdated": "show which pins have newer versions",
     "lock": "write poetry.lock of environments with Poetry's resolver",
+    "bases": "keep bases fresh: lock, rebuild, prove, and rebase every environment",
     "plan": "show which environments must be built, and why",
     "build": "build images into the local store, and publish them",
     "promote": "move the tag stable to the images that the locks name now",
@@ -60,7 +61,7 @@ _VERBS = {
     "package": "make a wheel of the helper modules that components share",
     "run": "run a pipeline here, on Vertex AI or on Kubeflow",
     "report": "write the catalogue of environments, components and pipelines",
-    "registry": "make the repository of images, list it, clean it up by use",
+    "registry": "make the repository of images, list it, scan it, clean it up by use",
     "ci-local": "run cloudbuild.yaml on this machine's Docker",
     "doctor": "show settings, their origin, and this machine",
 }

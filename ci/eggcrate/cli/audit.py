@@ -23,11 +23,12 @@ from eggcrate.report import audit as report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from eggcrate.build.resolve import Resolved
     from eggcrate.cli.context import Context
     from eggcrate.packages.osv import Vulnerability
+    from eggcrate.packages.target import Target
 
 _LEVELS = tuple(one.word for one in Severity if one not in (Severity.NONE, Severity.UNKNOWN))
 
@@ -57,8 +58,14 @@ def options(verb: argparse.ArgumentParser) -> None:
         help="OSV records, a mirror of OSV's bucket, or its interface, an address that ends with "
         "/v1 (default: the setting vulnerabilities)",
     )
+    gate(verb, "--severity")
+
+
+def gate(verb: argparse.ArgumentParser, *flags: str) -> None:
+    """Add what decides which findings fail."""
     verb.add_argument(
-        "--severity",
+        *flags,
+        dest="severity",
         choices=_LEVELS,
         default=Severity.LOW.word,
         help="the least that fails (default: low); what is not known always does",
@@ -121,7 +128,10 @@ def judged(arguments: argparse.Namespace, context: Context) -> Judged:
             if plain in folders
         },
         chain=functools.cache(lambda name, package: _chain(by_name.get(name), package)),
-        components={name: _reached(item, context) for name, item in by_name.items()},
+        components={
+            name: reached(item.packages, item.recipe.target, context)
+            for name, item in by_name.items()
+        },
         today=datetime.now(UTC).date(),
         records_in_all=records.count,
     )
@@ -139,12 +149,12 @@ def _chain(item: Resolved | None, package: str) -> tuple[str, ...]:
     return chain_to(package, item) if item else ()
 
 
-def _reached(item: Resolved, context: Context) -> tuple[str, ...]:
-    """The components that run in an environment."""
+def reached(packages: Mapping[str, str], target: Target, context: Context) -> tuple[str, ...]:
+    """The components that run in an image with these packages."""
     return tuple(
         name
         for name, component in sorted(context.monorepo.components.items())
-        if compatibility(component, item.packages, item.recipe.target).flavours
+        if compatibility(component, packages, target).flavours
     )
 
 

@@ -10,6 +10,7 @@ from eggcrate.packages.debian.lock import lock_bases, lock_system_packages
 from eggcrate.packages.debian.lockfile import read_base_lock, write_base_lock
 from eggcrate.packages.merging import in_conflict, settle_all
 from eggcrate.packages.relock import lock_projects, locker
+from eggcrate.repo.bases import families
 from eggcrate.repo.git import Git
 from eggcrate.repo.monorepo import pick
 from eggcrate.report import lock_summary
@@ -17,13 +18,12 @@ from eggcrate.report.lock import changes, deb_changes
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from eggcrate.cli.context import Context
     from eggcrate.packages.debian.values import BaseLock
     from eggcrate.packages.relock import Upgrade
-    from eggcrate.repo.values import Base, Environment
+    from eggcrate.repo.values import Environment
 
 _SYSTEM_LOCK = "base.lock"
 
@@ -147,19 +147,11 @@ def _resolve(arguments: argparse.Namespace, context: Context) -> int:
 
 def _bases(arguments: argparse.Namespace, context: Context) -> int:
     bases = context.monorepo.bases
-    names = with_extensions(pick("base", arguments.environments, bases), bases)
+    names = families(pick("base", arguments.environments, bases), bases)
     locks = lock_bases(names, bases=bases, cache=context.settings.cache, progress=context.progress)
     for name, lock in locks.items():
         _write(name, bases[name].lock_path, lock, arguments, context)
     return EXIT_OK
-
-
-def with_extensions(names: Sequence[str], bases: Mapping[str, Base]) -> list[str]:
-    """The bases named, and all that extend them: their locks would be stale."""
-    found = list(names)
-    for name in found:  # grows while it is read: extensions may be extended
-        found += [one.name for one in bases.values() if one.extends == name]
-    return list(dict.fromkeys(found))
 
 
 def _system(environment: Environment, arguments: argparse.Namespace, context: Context) -> int:

@@ -1,4 +1,4 @@
-"""``eggcrate registry``: make the repository of images, list it, clean it up."""
+"""``eggcrate registry``: make the repository of images, list it, scan it, clean it up."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eggcrate.build.recipe import tag_of
-from eggcrate.cli.lineage import add_sources, used_by_runs
-from eggcrate.cli.plan import add_registry, no_registry, read_locks
+from eggcrate.cli import registry_scan
+from eggcrate.cli.lineage import add_sources
+from eggcrate.cli.plan import add_registry, no_registry
+from eggcrate.cli.registry_parts import read_registry
 from eggcrate.cloud.artifact_registry import ArtifactRegistry, Place
 from eggcrate.cloud.cleanup import Fate, carry_out, decide
-from eggcrate.cloud.inventory import read_inventory, uses
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import registry as report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from eggcrate.cli.context import Context
     from eggcrate.cloud.cleanup import Decision
-    from eggcrate.cloud.inventory import Held, Name
     from eggcrate.registry.remote import Remote
 
 _DAYS = 30
@@ -33,7 +32,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
     verb = verbs.add_parser(
         "registry",
-        help="make the repository of images, list it, clean it up by use",
+        help="make the repository of images, list it, scan it, clean it up by use",
         description="What is about the registry as a whole.",
     )
     actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -43,7 +42,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ensure.add_argument(
         "--immutable-tags",
         action="store_true",
-        help="tags can be moved to no other image; then `eggcrate promote` cannot move `stable`",
+        help="tags can be neither moved nor deleted, none excepted: promote and cleanup then fail",
     )
     ensure.add_argument(
         "--no-scanning", action="store_true", help="do not look for vulnerabilities"
@@ -75,7 +74,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     cleanup.add_argument("--dry-run", action="store_true", help="show what would be deleted")
     cleanup.set_defaults(act=_cleanup)
-    for action in (listing, cleanup):
+    scan = registry_scan.add(actions)
+    for action in (listing, cleanup, scan):
         action.add_argument(
             "--used-by",
             type=Path,
@@ -86,7 +86,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             "those in a bucket; may be repeated",
         )
         add_sources(action)
-    for action in (ensure, listing, cleanup):
+    for action in (ensure, listing, cleanup, scan):
         add_registry(action)
         action.add_argument("--json", action="store_true", help="print JSON")
     verb.set_defaults(run=run)
@@ -124,11 +124,11 @@ def _list(arguments: argparse.Namespace, context: Context) -> int:
     with context.open_remote(arguments.registry) as remote:
         if remote is None:
             raise no_registry("list")
-        items, used = _read(arguments, context, remote)
+        found = read_registry(arguments, context, remote)
     if arguments.json:
-        context.show_json("eggcrate.registry-list/1", report.list_document(items, used))
+        context.show_json("eggcrate.registry-list/1", report.list_document(found.items, found.used))
     else:
-        context.show(report.listing(items, used, datetime.now(UTC)))
+        context.show(report.listing(found.items, found.used, datetime.now(UTC)))
     return EXIT_OK
 
 
@@ -139,10 +139,10 @@ def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
             raise no_registry("clean up")
 
         def decided() -> tuple[Decision, ...]:
-            items, used = _read(arguments, context, remote)
+            found = read_registry(arguments, context, remote)
             return decide(
-                items,
-                used,
+                found.items,
+                found.used,
                 now=now,
                 keep_for=timedelta(days=arguments.keep_days),
                 unknown_age=arguments.unknown_age,
@@ -171,35 +171,3 @@ def _deleter(remote: Remote) -> Iterator[Callable[[str, str], bool]]:
         return
     with ArtifactRegistry() as api:
         yield functools.partial(api.delete, place)
-
-
-def _read(
-    arguments: argparse.Namespace, context: Context, remote: Remote
-) -> tuple[tuple[Held, ...], Mapping[Name, tuple[str, ...]]]:
-    if missing := [str(path) for path in arguments.used_by if not path.exists()]:
-        raise UsageError(f"there is no {missing[0]}", why="it was to tell what is used")
-    place = Place.parse(str(remote))
-    listed = None
-    if place is not None:
-        with ArtifactRegistry() as api:
-            listed = api.images(place)
-    items = read_inventory(remote, listed)
-    resolved, failed = read_locks(context, ())
-    for name, error in failed.items():
-        context.progress.warn(f"{name}: all its images count as used: {error.what}")
-    keys: dict[str, set[str]] = {}
-    for one in resolved:
-        keys.setdefault(one.environment.name, set()).add(tag_of(one.recipe.key))
-    used = uses(
-        items,
-        keys=keys,
-        unread=frozenset(failed),
-        root=context.root,
-        prefix=str(remote),
-        more=arguments.used_by,
-    )
-    by_runs = used_by_runs(arguments, context, str(remote))
-    return items, {
-        named: tuple(dict.fromkeys((*used.get(named, ()), *by_runs.get(named, ()))))
-        for named in {*used, *by_runs}
-    }

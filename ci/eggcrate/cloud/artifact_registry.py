@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import importlib
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
+from eggcrate.cloud.clients import credentials, load
 from eggcrate.cloud.inventory import Seen
-from eggcrate.errors import ConfigError, RegistryError
+from eggcrate.errors import RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eggcrate.cloud.inventory import Name
 
+NAME = "Artifact Registry"
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY"
 _PREFIX = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)(?P<path>/.*)?"
 )
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _PAGE = 1000
 _PATIENCE = 120.0
 
@@ -83,6 +85,12 @@ class Ensured:
     place: Place
     outcome: Outcome
     changes: tuple[str, ...] = ()
+    immutable: bool
+    """Whether tags can be moved to no other image."""
+    scanning: str
+    """What Google says of it: ``active``, ``disabled`` or ``unsupported``; else empty."""
+    why: str = ""
+    """Why it is so, in Google's words."""
 
 
 class ArtifactRegistry:
@@ -92,34 +100,19 @@ class ArtifactRegistry:
         environ: where the endpoint is looked up.
 
     Raises:
-        ConfigError: the extra ``cloud`` is not installed.
+        ConfigError: the extra ``cloud`` is not installed, or there is no log-in.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        try:
-            self._api: Any = importlib.import_module("google.cloud.artifactregistry_v1")
-            self._errors: Any = importlib.import_module("google.api_core.exceptions")
-            auth: Any = importlib.import_module("google.auth.exceptions")
-            anonymous: Any = importlib.import_module("google.auth.credentials")
-        except ImportError as error:
-            raise ConfigError(
-                "the client of Artifact Registry is not installed",
-                why=str(error),
-                hint="make setup-all, or pip install 'eggcrate[cloud]'",
-            ) from error
+        self._api, self._errors = load(
+            NAME, "google.cloud.artifactregistry_v1", "google.api_core.exceptions"
+        )
         endpoint = environ.get(ENDPOINT, "").rstrip("/")
-        options = {"api_endpoint": endpoint} if endpoint else None
-        credentials = anonymous.AnonymousCredentials() if endpoint.startswith("http://") else None
-        try:
-            self._client = self._api.ArtifactRegistryClient(
-                credentials=credentials, transport="rest", client_options=options
-            )
-        except auth.DefaultCredentialsError as error:
-            raise ConfigError(
-                "there is no log-in for Artifact Registry",
-                why=str(error).splitlines()[0],
-                hint="gcloud auth application-default login",
-            ) from error
+        self._client = self._api.ArtifactRegistryClient(
+            credentials=credentials(NAME, endpoint, _SCOPES),
+            transport="rest",
+            client_options={"api_endpoint": endpoint} if endpoint else None,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -180,40 +173,65 @@ class ArtifactRegistry:
         Raises:
             RegistryError: it is of another format, or may not be made or changed.
         """
+        wanted = self._repository(place, immutable=immutable, scanning=scanning)
+        changes: tuple[str, ...] = ()
+        outcome = Outcome.UP_TO_DATE
         with self._told(place, "make"):
             try:
                 now = self._client.get_repository(name=place.resource, timeout=_PATIENCE)
             except self._errors.NotFound:
-                if not dry_run:
-                    self._create(place, immutable=immutable, scanning=scanning)
+                now = wanted if dry_run else self._create(place, wanted)
                 outcome = Outcome.CREATE if dry_run else Outcome.CREATED
-                return Ensured(place=place, outcome=outcome)
+                return self._ensured(place, outcome, now, immutable=immutable)
             if now.format_ != self._api.Repository.Format.DOCKER:
                 raise RegistryError(
                     f"{place.resource} holds {now.format_.name}, not images",
                     hint="choose another name",
                 )
-            changes = self._changes(now, immutable=immutable, scanning=scanning)
-            if changes and not dry_run:
-                wanted = self._repository(place, immutable=immutable, scanning=scanning)
-                self._client.update_repository(
-                    request={"repository": wanted, "update_mask": {"paths": list(changes)}},
-                    timeout=_PATIENCE,
-                )
-        outcome = Outcome.UP_TO_DATE
-        if changes:
-            outcome = Outcome.UPDATE if dry_run else Outcome.UPDATED
-        return Ensured(place=place, outcome=outcome, changes=changes)
+            if changes := self._changes(now, immutable=immutable, scanning=scanning):
+                outcome = Outcome.UPDATE if dry_run else Outcome.UPDATED
+                if not dry_run:
+                    now = self._client.update_repository(
+                        request={"repository": wanted, "update_mask": {"paths": list(changes)}},
+                        timeout=_PATIENCE,
+                    )
+        return self._ensured(place, outcome, now, immutable=immutable, changes=changes)
 
-    def _create(self, place: Place, *, immutable: bool, scanning: bool) -> None:
+    def _create(self, place: Place, wanted: Any) -> Any:
         operation = self._client.create_repository(
             parent=place.parent,
             repository_id=place.repository,
-            repository=self._repository(place, immutable=immutable, scanning=scanning),
+            repository=wanted,
             timeout=_PATIENCE,
         )
         with contextlib.suppress(self._errors.AlreadyExists):  # somebody else made it meanwhile
-            operation.result(timeout=_PATIENCE)
+            return operation.result(timeout=_PATIENCE)
+        return self._client.get_repository(name=place.resource, timeout=_PATIENCE)
+
+    def _ensured(
+        self,
+        place: Place,
+        outcome: Outcome,
+        now: Any,
+        *,
+        immutable: bool,
+        changes: tuple[str, ...] = (),
+    ) -> Ensured:
+        told = now.vulnerability_scanning_config
+        states = self._api.Repository.VulnerabilityScanningConfig.EnablementState
+        words = {
+            states.SCANNING_ACTIVE: "active",
+            states.SCANNING_DISABLED: "disabled",
+            states.SCANNING_UNSUPPORTED: "unsupported",
+        }
+        return Ensured(
+            place=place,
+            outcome=outcome,
+            changes=changes,
+            immutable=immutable,
+            scanning=words.get(told.enablement_state, ""),
+            why=str(told.enablement_state_reason),
+        )
 
     def _repository(self, place: Place, *, immutable: bool, scanning: bool) -> Any:
         kinds = self._api.Repository.VulnerabilityScanningConfig.EnablementConfig

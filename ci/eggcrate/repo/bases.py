@@ -11,6 +11,7 @@ from eggcrate.repo.names import NAME
 from eggcrate.repo.values import Base
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _FILE = "base.toml"
@@ -43,6 +44,22 @@ def read_base(path: Path) -> Base:
             what is not there; the message names file and line.
     """
     return _read(path, extended_by=())
+
+
+def families(names: Iterable[str], bases: Mapping[str, Base]) -> tuple[str, ...]:
+    """The bases named, all that they extend and all that extend those.
+
+    Whoever locks one locks them all: the others would be stale.
+    """
+    found = []
+    for name in names:
+        lowest = name
+        while bases[lowest].extends:
+            lowest = bases[lowest].extends
+        found.append(lowest)
+    for name in found:  # grows while it is read: extensions may be extended
+        found += [one.name for one in bases.values() if one.extends == name]
+    return tuple(dict.fromkeys(found))
 
 
 def _read(path: Path, *, extended_by: tuple[str, ...]) -> Base:

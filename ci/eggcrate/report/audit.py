@@ -20,9 +20,7 @@ _NAMED = 3
 
 def text(audit: Audit, least: Severity, *, fixable: bool) -> str:
     """A line for each finding, the worst first, and what the gate says."""
-    rows = [_row(one) for one in audit.findings]
-    lines = [table(_HEADER, rows)] if rows else []
-    lines += [_excuse(one) for one in audit.findings if one.exception or one.expired]
+    lines = lines_of(audit.findings)
     lines += [
         f"{item.where}: no vulnerability needs this exception: it can be removed"
         for item in audit.unneeded
@@ -30,9 +28,19 @@ def text(audit: Audit, least: Severity, *, fixable: bool) -> str:
     lines += [f"not judged: {name}" for name in audit.unjudged]
     failing = [one for one in audit.findings if one.fails(least, fixable=fixable)]
     judged = f"{audit.packages} packages judged by {audit.records} records"
-    bound = f"{least.word} or worse{' that have a fix' * fixable}"
-    lines.append(f"{judged}: {len(failing)} findings are {bound}")
+    lines.append(f"{judged}: {len(failing)} findings are {bound(least, fixable=fixable)}")
     return "\n".join(dict.fromkeys(lines))
+
+
+def lines_of(findings: Sequence[Finding]) -> list[str]:
+    """A table of findings, and what excuses some of them."""
+    lines = [table(_HEADER, [_row(one) for one in findings])] if findings else []
+    return lines + [_excuse(one) for one in findings if one.exception or one.expired]
+
+
+def bound(least: Severity, *, fixable: bool) -> str:
+    """What closes the gate, in words."""
+    return f"{least.word} or worse{' that have a fix' * fixable}"
 
 
 def _row(one: Finding) -> tuple[str, ...]:
@@ -78,26 +86,29 @@ def document(audit: Audit, least: Severity, *, fixable: bool) -> dict[str, Any]:
         "severity": least.word,
         "good": not any(one.fails(least, fixable=fixable) for one in audit.findings),
         "unjudged": list(audit.unjudged),
-        "findings": [
-            {
-                "id": one.hit.vulnerability.id,
-                "aliases": list(one.hit.vulnerability.aliases or one.hit.vulnerability.about),
-                "summary": one.hit.vulnerability.summary,
-                "severity": one.severity.word,
-                "score": one.hit.vulnerability.score,
-                "package": one.part.name,
-                "version": one.part.version,
-                "kind": one.part.kind.value,
-                "fixed": list(one.hit.fixes),
-                "image": one.image,
-                "platform": one.platform,
-                "through": list(one.chain),
-                "components": list(one.components),
-                "excused": one.exception.reason if one.exception else "",
-                "fails": one.fails(least, fixable=fixable),
-            }
-            for one in audit.findings
-        ],
+        "findings": [fields(one, least, fixable=fixable) for one in audit.findings],
+    }
+
+
+def fields(one: Finding, least: Severity, *, fixable: bool) -> dict[str, Any]:
+    """A finding as JSON."""
+    told = one.hit.vulnerability
+    return {
+        "id": told.id,
+        "aliases": list(told.aliases or told.about),
+        "summary": told.summary,
+        "severity": one.severity.word,
+        "score": told.score,
+        "package": one.part.name,
+        "version": one.part.version,
+        "kind": one.part.kind.value,
+        "fixed": list(one.hit.fixes),
+        "image": one.image,
+        "platform": one.platform,
+        "through": list(one.chain),
+        "components": list(one.components),
+        "excused": one.exception.reason if one.exception else "",
+        "fails": one.fails(least, fixable=fixable),
     }
 
 

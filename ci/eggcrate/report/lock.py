@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eggcrate.packages.debian.changes import compare_debs
+
 if TYPE_CHECKING:
     from eggcrate.packages.debian.values import BaseLock
     from eggcrate.packages.relock import LockOutcome
@@ -22,21 +24,10 @@ def changes(outcome: LockOutcome, *, dry_run: bool) -> str:
 
 def deb_changes(name: str, before: BaseLock | None, after: BaseLock) -> str:
     """One line for a base's lock, then one for each Debian package that changed."""
-    old, new = _versions(before), _versions(after)
-    moved = [key for key in sorted(old | new) if old.get(key) != new.get(key)]
+    moved = compare_debs(before, after)
     count = sum(len(debs) for debs in after.packages.values())
     head = f"{name}: {count} packages, " + (f"{len(moved)} changed" if moved else "unchanged")
-    return "\n".join([head, *(_line(key, old.get(key, ""), new.get(key, "")) for key in moved)])
-
-
-def _versions(lock: BaseLock | None) -> dict[str, str]:
-    if lock is None:
-        return {}
-    return {
-        f"{deb.name} ({platform})": deb.version
-        for platform, debs in lock.packages.items()
-        for deb in debs
-    }
+    return "\n".join([head, *(_line(one.package, one.before, one.after) for one in moved)])
 
 
 def _line(name: str, before: str, after: str) -> str:

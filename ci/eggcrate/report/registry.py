@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from eggcrate.cloud.cleanup import Decision
     from eggcrate.cloud.inventory import Held, Name
 
+_TAGS = {
+    False: "tags can be moved: Google has no exception for stable, which promote moves; tags that "
+    "begin with key- are moved by no command of Eggcrate",
+    True: "tags can neither be moved nor deleted: eggcrate promote cannot move stable, cleanup "
+    "deletes nothing that has a tag, and signatures need a repository of their own",
+}
 _SHOWN = 19
 _TAG = 24
 
@@ -61,9 +67,15 @@ def cleanup_document(decisions: Sequence[Decision], *, dry_run: bool) -> dict[st
 
 
 def ensured(one: Ensured) -> str:
-    """What became of a repository."""
+    """What became of a repository, and what that means for its tags and scans."""
     changes = f": {', '.join(one.changes)}" if one.changes else ""
-    return f"{one.place.resource}: {one.outcome.value}{changes}"
+    lines = [f"{one.place.resource}: {one.outcome.value}{changes}", _TAGS[one.immutable]]
+    if one.scanning:
+        why = f" ({one.why})" if one.why else ""
+        lines.append(f"vulnerability scanning is {one.scanning}{why}")
+    if one.scanning == "disabled":
+        lines.append("  next: gcloud services enable containerscanning.googleapis.com")
+    return "\n".join(lines)
 
 
 def ensure_document(one: Ensured) -> dict[str, Any]:
@@ -72,6 +84,8 @@ def ensure_document(one: Ensured) -> dict[str, Any]:
         "repository": one.place.resource,
         "outcome": one.outcome.value,
         "changes": list(one.changes),
+        "immutable_tags": one.immutable,
+        "scanning": one.scanning,
     }
 
 

@@ -9,6 +9,7 @@ import http.server
 import io
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -20,6 +21,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eggcrate.packages.debian.deb import parse_deb
 from eggcrate.packages.debian.fetch import fetch_debs
 from eggcrate.packages.debian.lock import lock_bases
 from eggcrate.packages.debian.lockfile import write_base_lock
@@ -78,6 +80,20 @@ def make_deb(
     )
 
 
+def _with_control(deb: bytes, control: str) -> bytes:
+    """The same package with another description."""
+    start = 8
+    made = deb[:start]
+    while start < len(deb):
+        name, size = deb[start : start + 16].decode().strip(), int(deb[start + 48 : start + 58])
+        content = deb[start + 60 : start + 60 + size]
+        if name.startswith("control.tar"):
+            name, content = "control.tar.xz", tar_xz([tar_member("./control", control.encode())])
+        made += ar_member(name, content)
+        start += 60 + size + size % 2
+    return made
+
+
 class Signer:
     """A throw-away OpenPGP key."""
 
@@ -123,7 +139,26 @@ class FakeArchive:
         about = {"Package": name, "Version": version, "Architecture": architecture}
         about |= {key.replace("_", "-"): value for key, value in fields.items()}
         control = "".join(f"{key}: {value}\n" for key, value in about.items())
-        deb = make_deb([tar_member(f"./opt/{name}", version.encode())], control=control)
+        self._offer(
+            name,
+            version,
+            architecture,
+            control,
+            make_deb([tar_member(f"./opt/{name}", version.encode())], control=control),
+        )
+
+    def offer(self, file: Path, *, version: str = "") -> None:
+        """Offer a real package; with a version, its files under that one."""
+        content = file.read_bytes()
+        control = parse_deb(content, name=file.name).control
+        fields = dict(re.findall(r"^(\S+): (.*)$", control, re.MULTILINE))
+        if version:
+            control = re.sub(r"(?m)^Version: .*$", f"Version: {version}", control)
+            content = _with_control(content, control)
+        name, architecture = fields["Package"], fields["Architecture"]
+        self._offer(name, version or fields["Version"], architecture, control, content)
+
+    def _offer(self, name: str, version: str, architecture: str, control: str, deb: bytes) -> None:
         path = f"pool/main/{name[0]}/{name}/{name}_{version}_{architecture}.deb"
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)

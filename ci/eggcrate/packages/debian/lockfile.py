@@ -109,10 +109,15 @@ def write_base_lock(path: Path, lock: BaseLock, *, command: str = _COMMAND) -> b
     except LockError:
         pass
     else:
-        if dataclasses.replace(current, releases=lock.releases) == lock:
+        if is_same(current, lock):
             return False
     atomic_write(path, _HEADER.format(command=command) + _format(lock))
     return True
+
+
+def is_same(one: BaseLock, other: BaseLock) -> bool:
+    """Whether two locks say the same but for the dates of the releases that were read."""
+    return dataclasses.replace(one, releases=other.releases) == other
 
 
 def _parse(document: Mapping[str, Any]) -> BaseLock:
