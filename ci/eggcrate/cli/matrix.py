@@ -205,14 +205,19 @@ def _run(
         return _nothing(matrix, arguments, context, some=some)
     if arguments.compile:
         return run_compile(matrix, arguments, context, parts)
-    carry = functools.partial(_prove, arguments=arguments, context=context, parts=parts)
-    if arguments.on:
-        from eggcrate.cli.matrix_elsewhere import prove_elsewhere  # noqa: PLC0415 - rarely needed
+    return _told(_carried(matrix, arguments, context, parts), asked, arguments, context)
 
-        return _told(
-            prove_elsewhere(matrix, arguments, context, parts, carry), asked, arguments, context
-        )
-    return _told(carry(matrix, matrix.cells), asked, arguments, context)
+
+def _carried(
+    matrix: Matrix, arguments: argparse.Namespace, context: Context, parts: Parts
+) -> Session | None:
+    """Every cell proven, here or in part elsewhere; nothing of a dry run."""
+    carry = functools.partial(_prove, arguments=arguments, context=context, parts=parts)
+    if not arguments.on:
+        return carry(matrix, matrix.cells)
+    from eggcrate.cli.matrix_elsewhere import prove_elsewhere  # noqa: PLC0415 - rarely needed
+
+    return prove_elsewhere(matrix, arguments, context, parts, carry)
 
 
 def _prove(
