@@ -1,4 +1,4 @@
-"""What documentation names exists: commands and their options, make targets, pages."""
+"""What documentation and CI name exists: commands and their options, make targets, pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 _CODE = re.compile(r"`([^`\n]+)`")
 _COMMAND = re.compile(r"(?:^|\$ |- run: |&& |\(|- )((?:\.venv/bin/)?eggcrate|make) ([^#;&|)]*)")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_RUN = re.compile(r"\.venv/bin/eggcrate ([^;&|>#\n]*)")
+_WHEN_SET = re.compile(r"\$\{\w+:\+[^}]*\}")
+_VALUE = re.compile(r'"?\$(?:\w+|\{\w+\})"?')
 _TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+CI_FILES = [ROOT / "cloudbuild.yaml", *sorted((ROOT / "ci").glob("*.yaml"))]
+CI_FILES += sorted((ROOT / "scripts").glob("*.sh"))
 _INCOMPLETE = "the following arguments are required"
 _STANDS_FOR = re.compile(r"[…\[\]|]|\\")
 
@@ -56,6 +61,18 @@ def test_every_verb_has_help_for_every_argument() -> None:
     assert [line for line in lines if line.startswith("| `") and line.endswith("|  |")] == []
 
 
+def refusal(words: list[str]) -> str:
+    """What the command line says against these words; nothing when it takes them."""
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+            parser(words).parse_args(words)
+    except SystemExit as stop:
+        if stop.code:
+            return f"{' '.join(words)}: {told.getvalue().strip().splitlines()[-1]}"
+    return ""
+
+
 @each_page
 def test_commands_parse(page: Path) -> None:
     """Each command in a page is one that this version understands, with these options."""
@@ -63,16 +80,22 @@ def test_commands_parse(page: Path) -> None:
     for whole, (name, *rest) in commands(page.read_text()):
         if name != "eggcrate" or not rest or rest[0] not in verb_names():
             continue
-        words = rest[: rest.index("--")] if "--" in rest else rest
-        told = io.StringIO()
-        try:
-            with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
-                parser(words).parse_args(words)
-        except SystemExit as stop:
-            # In a sentence `eggcrate follow --cancel` names an option, without the rest.
-            if stop.code and (whole or _INCOMPLETE not in told.getvalue()):
-                wrong.append(f"{' '.join(words)}: {told.getvalue().strip().splitlines()[-1]}")
+        refused = refusal(rest[: rest.index("--")] if "--" in rest else rest)
+        # In a sentence `eggcrate follow --cancel` names an option, without the rest.
+        if refused and (whole or _INCOMPLETE not in refused):
+            wrong.append(refused)
     assert wrong == []
+
+
+def test_commands_of_ci_parse() -> None:
+    """Steps of builds, and the scripts they run, say nothing that this version refuses."""
+    found = [
+        shlex.split(_VALUE.sub("value", _WHEN_SET.sub("", said)))
+        for path in CI_FILES
+        for said in _RUN.findall(path.read_text().replace("\\\n", " "))
+    ]
+    assert {"matrix", "plan", "bases", "upload"} <= {words[0] for words in found}
+    assert [refused for words in found if (refused := refusal(words))] == []
 
 
 @each_page
