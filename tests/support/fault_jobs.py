@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from eggcrate import cli
 from eggcrate.build import units
 from eggcrate.packages.entries import Entry
 from eggcrate.build.values import UnitKind
+from eggcrate.errors import StoreError
 from eggcrate.files import atomic_write, atomic_write_all
 from eggcrate.matrix.cells import Cell, CellResult, Outcome
 from eggcrate.matrix.memory import LocalMemory, Pass
@@ -21,10 +23,16 @@ from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.indexes import Indexes
 from eggcrate.packages.pip_config import PipConfig
 from eggcrate.pipelines.local.memory import TaskMemory
+from eggcrate.pipelines.local.record import RunRecord, RunState, TaskRecord, read_record
+from eggcrate.pipelines.local.session import RunJournal
 from eggcrate.registry.layout import Layout
+from eggcrate.report.contents import images_of
+from eggcrate.report.folder import write_all
+from eggcrate.report.trend import read_previous
 from eggcrate.runtimes.rootfs import root_path, unpack
 from support.faults import Job
 from support.images import file, hard_link, put_image, symlink
+from support.matrices import manifests, reader, with_everything
 from support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -229,6 +237,41 @@ def _memory_result(folder: Path) -> str:
     return _tree(folder / "last")
 
 
+# What a run of the matrix and a run of a pipeline write down.
+
+
+class _Unseen:
+    def changed(self, record: TaskRecord) -> None:
+        """Nobody looks."""
+
+
+def _write_down(folder: Path, state: RunState, run: str) -> None:
+    session = with_everything()
+    blobs = reader(manifests(*images_of(session)))
+    write_all(session, folder / "matrix", read_blob=blobs)
+    journal = RunJournal(
+        folder=folder / run, record=RunRecord(pipeline="p", run=run), watcher=_Unseen()
+    )
+    journal.close(RunState.RUNNING)
+    journal.close(state)
+
+
+def _records_kept(folder: Path) -> None:
+    """A run that was under way when power was cut may have no record; never a wrong one."""
+    assert len(read_previous(folder / "matrix")) > 1
+    assert read_record(folder / "first/run.json").state is RunState.FAILED
+    with suppress(StoreError):
+        assert read_record(folder / "second/run.json").run == "second"
+
+
+def _records_result(folder: Path) -> str:
+    state = read_record(folder / "second/run.json").state.value
+    before = read_previous(folder / "matrix")
+    cells = {str(cell): last.outcome.value for cell, last in before.items()}
+    page = (folder / "matrix/index.html").stat().st_size > 1000
+    return f"{state} {page} {_hash(json.dumps(cells, sort_keys=True).encode())}"
+
+
 # Images unpacked for cells.
 
 
@@ -257,12 +300,10 @@ def _unpack_result(folder: Path) -> str:
 
 
 def _told(folder: Path) -> None:
-    os.environ.update(
-        EGGCRATE_CACHE=str(folder / "cache"),
-        PIP_CONFIG_FILE=os.devnull,
-        PIP_NO_INDEX="1",
-        PIP_FIND_LINKS=str(folder / "links"),
-    )
+    links = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "links")}
+    index = folder / "index"
+    told = {"PIP_INDEX_URL": index.read_text()} if index.exists() else links
+    os.environ.update(EGGCRATE_CACHE=str(folder / "cache"), PIP_CONFIG_FILE=os.devnull, **told)
 
 
 def _command(*arguments: str) -> Callable[[Path], int]:
@@ -287,6 +328,17 @@ def _images(folder: Path) -> str:
     return " ".join(f"{ref} {refs[ref].digest[7:15]}" for ref in sorted(refs) if "." not in ref)
 
 
+def _project(folder: Path) -> tuple[bytes, bytes]:
+    one = folder / "repo/environments/one"
+    return (one / "pyproject.toml").read_bytes(), (one / "poetry.lock").read_bytes()
+
+
+def _project_kept(folder: Path) -> None:
+    """Both files can be read: each is the one before or the one after, whole."""
+    for content in _project(folder):
+        tomllib.loads(content.decode())
+
+
 def _nothing(folder: Path) -> None:
     """For what is checked afterwards alone."""
 
@@ -303,6 +355,18 @@ JOBS = {
     ),
     "memory": Job(before=_memory_before, act=_memory, kept=_memory_kept, result=_memory_result),
     "unpack": Job(before=_unpack_before, act=_unpack, kept=_nothing, result=_unpack_result),
+    "records": Job(
+        before=lambda folder: _write_down(folder, RunState.FAILED, "first"),
+        act=lambda folder: _write_down(folder, RunState.SUCCEEDED, "second"),
+        kept=_records_kept,
+        result=_records_result,
+    ),
+    "add": Job(
+        before=_nothing,
+        act=_command("add", "one", "epsilon"),
+        kept=_project_kept,
+        result=lambda folder: _hash(*_project(folder)),
+    ),
     "build": Job(
         before=_nothing, act=_command("build", "--all"), kept=_images_kept, result=_images
     ),

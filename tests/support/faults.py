@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
-_LINKED = 1 << 14
-"""Bytes from which a file is linked rather than copied: such files are only ever replaced."""
 KILL, CUT, FULL = "kill", "cut", "full"
 
 
@@ -179,10 +177,11 @@ def _at_the_edge(act: Callable[[Path], object], state: Path) -> object:
 
 
 def _copy(source: str, target: str) -> None:
-    if Path(source).stat().st_size >= _LINKED:
-        Path(target).hardlink_to(source)
-    else:
+    """A link where files are only ever replaced: those that are written in place are not many."""
+    if "partial" in source or source.endswith(".lock"):
         shutil.copy2(source, target)
+    else:
+        os.link(source, target, follow_symlinks=False)
 
 
 def losses(fault: str) -> tuple[str, ...]:
