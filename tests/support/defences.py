@@ -19,7 +19,7 @@ from eggcrate.files import atomic_write
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "threat-model.md"
 _BEGIN, _END = "<!-- defences -->\n", "<!-- /defences -->\n"
-_LEFT_OUT = (".git", ".venv", ".eggcrate", "build", "__pycache__", ".*_cache", ".hypothesis")
+_LEFT_OUT = (".?*", "__pycache__")
 _FAILED = re.compile(r"^FAILED ", re.MULTILINE)
 
 
@@ -542,9 +542,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="defences-") as scratch:
         root = Path(scratch) / "copy"
         shutil.copytree(ROOT, root, symlinks=True, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+        subprocess.run(["git", "init", "-q"], cwd=root, check=True)
         whole = _run(root, *(one.test for one in chosen))
         if whole.returncode != 0:
-            print(f"with every defence in place:\n{whole.stdout[-3000:]}")
+            print(f"with every defence in place:\n{(whole.stdout + whole.stderr)[-3000:]}")
             return 1
         for one in chosen:
             told = proven(one, root)

@@ -24,7 +24,7 @@ from eggcrate.errors import (
     UsageError,
 )
 from eggcrate.files import disk_error
-from eggcrate.leftovers import CACHE, CHECKOUT, STORE, sweep
+from eggcrate.leftovers import CACHE, CHECKOUT, STORE, at_work, sweep
 from eggcrate.progress import Console
 
 if TYPE_CHECKING:
@@ -137,10 +137,15 @@ def _run(argv: Sequence[str] | None, console: Console) -> int:
     if arguments.rest and not getattr(arguments, "takes_rest", False):
         raise UsageError(f"eggcrate {arguments.verb} takes no arguments after --")
     context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
-    code = int(arguments.run(arguments, context))
-    sweep(context.settings.cache, CACHE)
-    sweep(context.root / ".eggcrate", CHECKOUT)
-    sweep(context.settings.store, STORE)
+    ours = {
+        context.settings.cache: CACHE,
+        context.root / ".eggcrate": CHECKOUT,
+        context.settings.store: STORE,
+    }
+    with at_work(*ours):
+        code = int(arguments.run(arguments, context))
+    for folder, places in ours.items():
+        sweep(folder, places)
     return code
 
 

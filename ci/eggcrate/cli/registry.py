@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from eggcrate.build.recipe import tag_of
 from eggcrate.cli.plan import add_registry, no_registry, read_locks
 from eggcrate.cloud.artifact_registry import ArtifactRegistry, Place
-from eggcrate.cloud.cleanup import Fate, carry_out, decide
+from eggcrate.cloud.cleanup import Fate, carry_out, decide, earlier
 from eggcrate.cloud.inventory import read_inventory, uses
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import registry as report
@@ -130,17 +130,19 @@ def _list(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
-    now = datetime.now(UTC)
     with context.open_remote(arguments.registry) as remote:
         if remote is None:
             raise no_registry("clean up")
+
+        def now() -> datetime:
+            return earlier(datetime.now(UTC), remote.session.date)
 
         def decided() -> tuple[Decision, ...]:
             items, used = _read(arguments, context, remote)
             return decide(
                 items,
                 used,
-                now=now,
+                now=now(),
                 keep_for=timedelta(days=arguments.keep_days),
                 unknown_age=arguments.unknown_age,
             )
@@ -155,7 +157,7 @@ def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
         document = report.cleanup_document(decisions, dry_run=arguments.dry_run)
         context.show_json("eggcrate.registry-cleanup/1", document)
     else:
-        context.show(report.cleanup(decisions, now))
+        context.show(report.cleanup(decisions, now()))
     failed = any(one.fate is Fate.FAILED for one in decisions)
     return EXIT_FAILURE if failed else EXIT_OK
 
