@@ -7,12 +7,10 @@ import json
 import os
 import tomllib
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate import cli
 from eggcrate.build import units
-from eggcrate.packages.entries import Entry
 from eggcrate.build.values import UnitKind
 from eggcrate.errors import StoreError
 from eggcrate.files import atomic_write, atomic_write_all
@@ -20,6 +18,7 @@ from eggcrate.matrix.cells import Cell, CellResult, Outcome
 from eggcrate.matrix.memory import LocalMemory, Pass
 from eggcrate.packages.cache import fetch
 from eggcrate.packages.distribution import Distribution
+from eggcrate.packages.entries import Entry
 from eggcrate.packages.indexes import Indexes
 from eggcrate.packages.pip_config import PipConfig
 from eggcrate.pipelines.local.memory import TaskMemory
@@ -37,6 +36,7 @@ from support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _KEY, _OLD = "a" * 64, "b" * 64
 
@@ -344,15 +344,11 @@ def _nothing(folder: Path) -> None:
 
 
 JOBS = {
-    "files": Job(
-        before=_files_before, act=_files, kept=_files_kept, result=_files_result
-    ),
+    "files": Job(before=_files_before, act=_files, kept=_files_kept, result=_files_result),
     "store": Job(before=_store_before, act=_store, kept=_store_kept, result=_store_result),
     "store-cut": Job(before=_store_before, act=_store, kept=_store_cut, result=_store_result),
     "units": Job(before=_nothing, act=_units, kept=_units_kept, result=_units_result),
-    "download": Job(
-        before=_download_before, act=_download, kept=_nothing, result=_download_result
-    ),
+    "download": Job(before=_download_before, act=_download, kept=_nothing, result=_download_result),
     "memory": Job(before=_memory_before, act=_memory, kept=_memory_kept, result=_memory_result),
     "unpack": Job(before=_unpack_before, act=_unpack, kept=_nothing, result=_unpack_result),
     "records": Job(

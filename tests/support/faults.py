@@ -204,7 +204,8 @@ def main() -> int:
         for loss in losses(fault)
     ]
     if int(limit):
-        points = random.Random(int(seed)).sample(points, min(int(limit), len(points)))
+        chance = random.Random(int(seed))  # noqa: S311 - the same sample each time
+        points = chance.sample(points, min(int(limit), len(points)))
     for number, loss in sorted(points):
         findings.tried += 1
         if problem := trial.disturbed(number, loss):

@@ -80,7 +80,7 @@ class Disk:
 
     def cut(self, loss: str, seed: int) -> None:
         """Make the folder what the disk may hold now."""
-        chance = random.Random(seed)
+        chance = random.Random(seed)  # noqa: S311 - the same losses each time
         if loss == NAMES:
             self._forget(chance)
             return
@@ -109,5 +109,3 @@ class Disk:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-

@@ -23,7 +23,7 @@ from eggcrate.errors import (
     EggcrateError,
     UsageError,
 )
-from eggcrate.files import disk_error
+from eggcrate.files import disk_error, shortage
 from eggcrate.leftovers import CACHE, CHECKOUT, STORE, at_work, sweep
 from eggcrate.progress import Console
 
@@ -111,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_INTERRUPTED
     except Exception as raised:
-        if isinstance(raised, OSError) and (told := disk_error(raised)):
+        told = shortage(raised) or (disk_error(raised) if isinstance(raised, OSError) else None)
+        if told:
             console.info(f"error: {told}")
             return told.exit_code
         console.info(

@@ -2,7 +2,8 @@
 
 ``<cache>/unpacked/<DiffID>/`` holds a layer: its files in ``tree`` and what it removes from
 the layers below in ``layer.json``. ``<cache>/roots/<manifest digest>/`` holds an image. Both
-appear whole or not at all (:mod:`eggcrate.once`), and are read only: what runs inside gets them mounted read-only.
+appear whole or not at all (:mod:`eggcrate.once`), and are read only: what runs inside gets them
+mounted read-only.
 Changesets: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md.
 """
 
