@@ -26,6 +26,7 @@ SECTIONS = {
         "tests/test_faults.py",
         "tests/build/test_disturbed_builds.py",
         "tests/test_shortage.py",
+        "tests/test_once.py",
     ),
     "Clocks that are set": ("tests/test_clocks.py",),
     "Registries and networks": (
