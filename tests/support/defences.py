@@ -332,11 +332,11 @@ DEFENCES = {
             "runtimes/test_endings.py::test_nothing_of_the_host_is_seen",
         ),
         _defence(
-            "a cell's temporary files are its own, and limited",
-            "runtimes/launcher.py",
-            'mount("tmpfs", f"{image}/tmp", "tmpfs", NOSUID | NODEV, limit)',
-            'mount("/tmp", f"{image}/tmp", "", BIND)',
-            "runtimes/test_endings.py::test_files_in_memory_count",
+            "a cell sees no process of the machine",
+            "runtimes/sandbox.py",
+            '["--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]',
+            '["--mount", "--ipc", "--uts", "--fork", "--kill-child"]',
+            "runtimes/test_endings.py::test_nothing_of_the_host_is_seen",
         ),
         _defence(
             "a cell's root cannot be written",
