@@ -102,7 +102,12 @@ fuzz: setup-all ## hunt for input that breaks a parser: ARGS=600 for ten minutes
 
 .PHONY: reliability
 reliability: setup-all ## try faults and bad input again, and write docs/reliability.md
-	@PYTHONPATH=ci:tests .venv/bin/python -m support.reliability $(ARGS)
+	@EGGCRATE_FAULTS=$${EGGCRATE_FAULTS:-25} PYTHONPATH=ci:tests \
+		.venv/bin/python -m support.reliability $(ARGS)
+
+.PHONY: defences
+defences: setup-all ## take each defence out of a copy: a test must fail then; ARGS='bomb' for some
+	@PYTHONPATH=ci:tests .venv/bin/python -m support.defences $(ARGS)
 
 .PHONY: doctor
 doctor: setup ## show settings, where each comes from, and what this machine can do

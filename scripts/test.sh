@@ -14,7 +14,7 @@ part() { # name, command...
 install_services() {
     local wanted=() pair
     for pair in dockerd:docker.io docker-registry:docker-registry skopeo:skopeo umoci:umoci \
-        gpg:gnupg chromium:chromium; do
+        gpg:gnupg chromium:chromium faketime:faketime; do
         PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
     done
     [ "${#wanted[@]}" -eq 0 ] && return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eggcrate.leftovers import CACHE, CHECKOUT, STORE, sweep
+from eggcrate.leftovers import CACHE, CHECKOUT, STORE, at_work, sweep
 from support.repository import HERE, make_repository
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ with (
     (unpacked / "tree").chmod(0o500)
     os.kill(os.getpid(), signal.SIGKILL)
 """
+MARKS = {".swept", ".at-work"}
 _YESTERDAY = time.time() - 25 * 3600
 
 
@@ -80,8 +81,9 @@ def test_what_a_killed_run_left_is_removed_when_it_is_old(left: Path) -> None:
         "unpacked",
         "roots",
     }
-    assert everything(cache) == folders | {".swept"}
-    assert everything(checkout) == {"components", "store", ".swept", "store/.swept"}
+    assert everything(cache) == folders | MARKS
+    stores = {f"store/{name}" for name in MARKS}
+    assert everything(checkout) == {"components", "store", *MARKS, *stores}
 
 
 def test_what_is_no_leftover_stays(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_what_is_no_leftover_stays(tmp_path: Path) -> None:
     grow_old(tmp_path)
     before = everything(tmp_path)
     assert sweep(tmp_path, CACHE) == 0
-    assert everything(tmp_path) == before | {".swept"}
+    assert everything(tmp_path) == before | MARKS
 
 
 def test_it_is_done_once_a_day(tmp_path: Path) -> None:
@@ -113,6 +115,29 @@ def test_it_is_done_once_a_day(tmp_path: Path) -> None:
     assert sweep(tmp_path, CACHE) == 0
     os.utime(tmp_path / ".swept", (_YESTERDAY, _YESTERDAY))
     assert sweep(tmp_path, CACHE) == 1
+
+
+def test_nothing_is_removed_while_another_run_is_at_work(tmp_path: Path) -> None:
+    """Whatever the clocks say: one that was set makes what is new look old."""
+    (tmp_path / "units").mkdir()
+    new = tmp_path / "units/.key.json.abcdefgh"
+    new.touch()
+    os.utime(new, (_YESTERDAY, _YESTERDAY))
+    with at_work(tmp_path, tmp_path / "none"), at_work(tmp_path):
+        assert sweep(tmp_path, CACHE) == 0
+    assert new.exists()
+    assert sweep(tmp_path, CACHE) == 1
+
+
+def test_a_clock_that_was_ahead_does_not_stop_it(tmp_path: Path) -> None:
+    """What bears a date of years to come is swept as what is old; so is the note of the day."""
+    years = time.time() + 5 * 365 * 24 * 3600
+    (tmp_path / "units").mkdir()
+    for path in (tmp_path / ".swept", tmp_path / "units/.key.json.abcdefgh"):
+        path.touch()
+        os.utime(path, (years, years))
+    assert sweep(tmp_path, CACHE) == 1
+    assert sweep(tmp_path, CACHE) == 0
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:

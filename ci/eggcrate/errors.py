@@ -154,6 +154,10 @@ class DiskError(EggcrateError):
     """A folder of ours that is full or cannot be written."""
 
 
+class ShortageError(EggcrateError):
+    """This machine gives no more memory, or no more processes and threads."""
+
+
 class RuntimeUnavailableError(EggcrateError):
     """No runtime can run an image on this machine."""
 

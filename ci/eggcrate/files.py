@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from eggcrate.errors import DiskError
+from eggcrate.errors import DiskError, ShortageError
 from eggcrate.parsing import json_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,14 @@ _OF_THE_DISK = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
 }
+
+# What Python, the loader of libraries and OpenSSL say of it.
+_OF_MEMORY = (
+    "can't start new thread",
+    "annot allocate memory",
+    "failed to map segment",
+    "malloc failure",
+)
 
 
 def disk_error(error: OSError) -> DiskError | None:
@@ -40,6 +48,24 @@ def disk_error(error: OSError) -> DiskError | None:
         hint="free some space or mend its permissions; EGGCRATE_CACHE and EGGCRATE_STORE "
         "name other folders for the cache and the images",
     )
+
+
+def shortage(error: BaseException) -> ShortageError | None:
+    """What to tell where memory, processes or threads have run out; nothing for other faults."""
+    seen: BaseException | None = error
+    while seen:
+        refused = seen.errno if isinstance(seen, OSError) else 0
+        # A lock that is held is EAGAIN, too, and no fault: what came of it is another error.
+        short = refused == errno.ENOMEM or (refused == errno.EAGAIN and seen is error)
+        if short or isinstance(seen, MemoryError) or any(word in str(seen) for word in _OF_MEMORY):
+            return ShortageError(
+                "this machine has not enough memory left, or too many processes run on it",
+                why=str(seen) or "Python was given no more memory",
+                hint="end other programs, raise the limit that this one runs under, or set "
+                "EGGCRATE_JOBS to 1",
+            )
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return None
 
 
 @contextlib.contextmanager

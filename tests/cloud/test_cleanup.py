@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eggcrate.cloud.cleanup import Decision, Fate, carry_out, decide
+from eggcrate.cloud.cleanup import Decision, Fate, carry_out, decide, earlier
 from eggcrate.cloud.inventory import Held, uses
 from eggcrate.errors import RegistryError
 
@@ -41,6 +41,14 @@ def test_age_decides_only_of_what_nothing_uses() -> None:
     assert fates(old, young, unknown) == ["delete", "young", "unknown-age"]
     assert fates(unknown, unknown_age=True) == ["delete"]
     assert fates(old, used={old.named: ("tag stable",)}) == ["in-use"]
+
+
+def test_a_clock_that_was_set_ahead_makes_nothing_old() -> None:
+    """The registry's own time counts where it is earlier; what is no time does not."""
+    assert earlier(NOW, "Sat, 01 Dec 2029 00:00:00 GMT") == NOW - timedelta(days=31)
+    assert earlier(NOW, "Fri, 01 Feb 2030 00:00:00 GMT") == NOW
+    for told in ("", "yesterday", "Sat, 01 Dec 2029 00:00:00 -0000", "\0", "Sat, 99 Dec 2029"):
+        assert earlier(NOW, told) == NOW
 
 
 def test_what_is_kept_keeps_its_parts_and_what_is_about_it() -> None:

@@ -14,6 +14,7 @@ import pytest
 from eggcrate.errors import ConfigError, EggcrateError, VulnerabilityDataError
 from eggcrate.packages.osv import PYPI, Package, hits
 from eggcrate.packages.osv_source import read_records
+from support.endless import endless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,3 +204,13 @@ def test_answers_that_are_none_are_errors(results: Any, database: Database, tmp_
     database.results = [[{"next_page_token": "x"}]] * 200
     with pytest.raises(VulnerabilityDataError, match="cannot be had"):
         read_records(f"{database.url}/v1", [SIX], cache=tmp_path)
+
+
+def test_an_answer_that_never_ends_is_broken_off(tmp_path: Path) -> None:
+    """The interface may send no more than a record can be."""
+    with (
+        endless() as address,
+        pytest.raises(VulnerabilityDataError, match="cannot be had") as raised,
+    ):
+        read_records(f"http://{address}/v1", [SIX], cache=tmp_path)
+    assert "more than any record" in raised.value.why

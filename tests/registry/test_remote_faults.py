@@ -395,3 +395,34 @@ def test_a_log_in_is_not_taken_along_to_another_host(
         with Remote(f"{proxy.address}/x", docker_config=config, retries=HASTY) as remote:
             assert remote.fetch_blob("one", blob, tmp_path).read_bytes() == b"content"
     assert seen == [None]
+
+
+def test_an_upload_that_goes_elsewhere_gets_no_log_in(
+    registry_server: str, proxy: RegistryProxy, tmp_path: Path
+) -> None:
+    """A registry names where its uploads go: another machine is sent the bytes alone."""
+    file = tmp_path / "content"
+    file.write_bytes(b"content")
+    blob = oci.describe(b"content", oci.CONFIG)
+    seen: list[tuple[str, str | None]] = []
+    with RegistryProxy(registry_server) as elsewhere:
+
+        def store(method: str, _: str, headers: Mapping[str, str]) -> Answer:
+            seen.append((method, headers.get("Authorization")))
+            return Answer(status=201, headers={"Docker-Content-Digest": blob.digest})
+
+        def asks(method: str, _: str, headers: Mapping[str, str]) -> Answer:
+            if not headers.get("Authorization"):
+                return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+            if method != "POST":
+                return Answer(status=404)
+            away = f"http://{elsewhere.address}/v2/x/one/blobs/uploads/1"
+            return Answer(status=202, headers={"Location": away})
+
+        elsewhere.gates.append(store)
+        proxy.gates.append(asks)
+        config = log_in(tmp_path, proxy.address, "me")
+        with Remote(f"{proxy.address}/x", docker_config=config, retries=HASTY) as remote:
+            remote.push_blob("one", file, blob)
+    assert seen
+    assert {log_in_sent for _, log_in_sent in seen} == {None}

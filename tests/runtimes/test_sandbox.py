@@ -260,3 +260,15 @@ def test_the_choice_follows_one_rule(
         chosen("x", None, None)
     monkeypatch.setattr(choose, "_INSIDE_CONTAINER", (tmp_path,))
     assert chosen("auto", None, None) == "sandbox"
+
+
+def test_all_of_the_image_is_mounted_read_only(sandbox_bench: Any) -> None:
+    """Whoever one is inside: it does not rest on permissions alone."""
+    result = sandbox_bench.run("print(open('/proc/self/mounts').read())")
+    options = {}
+    for line in filter(None, result.output.splitlines()):
+        _, place, _, told, *_ = line.split(" ")
+        options[place] = told.split(",")[0]
+    own = ("/tmp", "/dev", "/proc", "/eggcrate")  # noqa: S108 - the sandbox's own
+    assert options["/"] == "ro"
+    assert {told for place, told in options.items() if not place.startswith(own)} == {"ro"}

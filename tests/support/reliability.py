@@ -23,7 +23,12 @@ SECTIONS = {
         "tests/build/test_engine_faults.py",
         "tests/registry/test_layout.py",
         "tests/test_leftovers.py",
+        "tests/test_faults.py",
+        "tests/build/test_disturbed_builds.py",
+        "tests/test_shortage.py",
+        "tests/test_once.py",
     ),
+    "Clocks that are set": ("tests/test_clocks.py",),
     "Registries and networks": (
         "tests/registry/test_remote_faults.py",
         "tests/registry/test_remote_patience.py",

@@ -12,7 +12,7 @@ from eggcrate.build.resolve import BaseLink, ResolvedBase, base_key, resolve_bas
 from eggcrate.build.units import UnitRecord, unit_key
 from eggcrate.build.values import Layer, UnitKind
 from eggcrate.errors import BuildError
-from eggcrate.files import atomic_directory
+from eggcrate.once import made_once
 from eggcrate.packages.debian.contents import CONTENTS_VERSION, base_entries
 from eggcrate.packages.debian.fetch import fetch_debs
 from eggcrate.packages.debian.values import lock_key
@@ -187,8 +187,8 @@ def _unpacked_image(base: ResolvedBase, workshop: Workshop) -> Path:
         for layer in image.layers
     ]
     root = root_path(workshop.cache, image.digest)
-    if not root.is_dir():
-        with atomic_directory(root) as scratch:
+    with made_once(root) as scratch:
+        if scratch:
             merge(folders, scratch)
     return root
 

@@ -141,7 +141,7 @@ def remember(
         "unit": asdict(unit) | {"kind": unit.kind.value},
         "files": [[item.path, item.mode, item.size, item.crc32, item.link] for item in files],
     }
-    atomic_write(_record_path(cache, unit.key), sealed(document))
+    atomic_write(_record_path(cache, unit.key), sealed(document), flush=False)
     return UnitRecord(unit=unit, files=tuple(files))
 
 
@@ -165,7 +165,7 @@ def layer_of(units: Sequence[Unit], *, cache: Path) -> Layer:
     known = _load_join(record)
     if known is None or not has_blob(cache, known):
         known = _join(units, cache)
-        atomic_write(record, sealed(asdict(known)))
+        atomic_write(record, sealed(asdict(known)), flush=False)
     return Layer(digest=known.digest, size=known.size, diff_id=known.diff_id, units=tuple(units))
 
 

@@ -23,8 +23,8 @@ from eggcrate.errors import (
     EggcrateError,
     UsageError,
 )
-from eggcrate.files import disk_error
-from eggcrate.leftovers import CACHE, CHECKOUT, STORE, sweep
+from eggcrate.files import disk_error, shortage
+from eggcrate.leftovers import CACHE, CHECKOUT, STORE, at_work, sweep
 from eggcrate.progress import Console
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_INTERRUPTED
     except Exception as raised:
-        if isinstance(raised, OSError) and (told := disk_error(raised)):
+        told = shortage(raised) or (disk_error(raised) if isinstance(raised, OSError) else None)
+        if told:
             console.info(f"error: {told}")
             return told.exit_code
         console.info(
@@ -139,11 +140,15 @@ def _run(argv: Sequence[str] | None, console: Console) -> int:
     if arguments.rest and not getattr(arguments, "takes_rest", False):
         raise UsageError(f"eggcrate {arguments.verb} takes no arguments after --")
     context = Context.open(arguments.repo or Path.cwd(), os.environ, console)
-    with contextlib.closing(context):
+    ours = {
+        context.settings.cache: CACHE,
+        context.root / ".eggcrate": CHECKOUT,
+        context.settings.store: STORE,
+    }
+    with contextlib.closing(context), at_work(*ours):
         code = int(arguments.run(arguments, context))
-    sweep(context.settings.cache, CACHE)
-    sweep(context.root / ".eggcrate", CHECKOUT)
-    sweep(context.settings.store, STORE)
+    for folder, places in ours.items():
+        sweep(folder, places)
     return code
 
 

@@ -13,7 +13,7 @@ from eggcrate.cli.lineage import add_sources
 from eggcrate.cli.plan import add_registry, no_registry
 from eggcrate.cli.registry_parts import read_registry
 from eggcrate.cloud.artifact_registry import ArtifactRegistry, Place
-from eggcrate.cloud.cleanup import Fate, carry_out, decide
+from eggcrate.cloud.cleanup import Fate, carry_out, decide, earlier
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.report import registry as report
 
@@ -133,17 +133,19 @@ def _list(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
-    now = datetime.now(UTC)
     with context.open_remote(arguments.registry) as remote:
         if remote is None:
             raise no_registry("clean up")
+
+        def now() -> datetime:
+            return earlier(datetime.now(UTC), remote.session.date)
 
         def decided() -> tuple[Decision, ...]:
             found = read_registry(arguments, context, remote)
             return decide(
                 found.items,
                 found.used,
-                now=now,
+                now=now(),
                 keep_for=timedelta(days=arguments.keep_days),
                 unknown_age=arguments.unknown_age,
             )
@@ -158,7 +160,7 @@ def _cleanup(arguments: argparse.Namespace, context: Context) -> int:
         document = report.cleanup_document(decisions, dry_run=arguments.dry_run)
         context.show_json("eggcrate.registry-cleanup/1", document)
     else:
-        context.show(report.cleanup(decisions, now))
+        context.show(report.cleanup(decisions, now()))
     failed = any(one.fate is Fate.FAILED for one in decisions)
     return EXIT_FAILURE if failed else EXIT_OK
 

@@ -5,6 +5,7 @@ Decided first, as a value; the deciding reads nothing but what it is given.
 
 from __future__ import annotations
 
+import email.utils
 import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -42,6 +43,22 @@ class Decision:
     item: Held
     fate: Fate
     why: str = ""
+
+
+def earlier(now: datetime, told: str) -> datetime:
+    """The time, by this machine's clock or by the registry's, where that is behind.
+
+    A clock that was set to a year to come makes everything old.
+
+    Args:
+        now: by ours.
+        told: the registry's own, as HTTP tells it; not a date, or nothing, does not count.
+    """
+    try:
+        there = email.utils.parsedate_to_datetime(told)
+    except ValueError:
+        return now
+    return min(now, there) if there.tzinfo else now
 
 
 def decide(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from eggcrate.build.bytecode import compile_sources
 from eggcrate.errors import UnsupportedPackageError
-from eggcrate.files import atomic_directory
 from eggcrate.matrix.harness.mounted.run_cell import HARNESS
+from eggcrate.once import is_whole, made_once
 from eggcrate.packages.distribution import Distribution
 from eggcrate.packages.poetry_lock import read_lock
 from eggcrate.packages.selection import select
@@ -87,10 +87,12 @@ def install_harness(
     identity = hashlib.sha256(harness_version(target).encode())
     identity.update(target.python.encode() if python else b"")
     folder = cache / "harness" / identity.hexdigest()[:32]
-    if folder.is_dir():
+    if is_whole(folder):
         return folder
     files = fetch(wheels)
-    with atomic_directory(folder) as scratch:
+    with made_once(folder) as scratch:
+        if scratch is None:  # another process was faster
+            return folder
         for wheel in wheels:
             with zipfile.ZipFile(files[wheel]) as archive:
                 archive.extractall(scratch)  # refuses names that leave the folder

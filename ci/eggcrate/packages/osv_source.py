@@ -205,13 +205,18 @@ def _matching(client: httpx2.Client, url: str, packages: Sequence[Package]) -> s
 
 
 def _get(client: httpx2.Client, method: str, url: str, body: Any = None) -> bytes:
+    content = bytearray()
     try:
-        answer = client.request(method, url, json=body)
+        with client.stream(method, url, json=body) as answer:
+            if answer.status_code != _OK:
+                raise _unreachable(url, f"it answered {answer.status_code}")
+            for piece in answer.iter_bytes():
+                content += piece
+                if len(content) > _LARGEST_RECORD:
+                    raise _unreachable(url, "it sends more than any record has")
     except httpx2.HTTPError as error:
         raise _unreachable(url, str(error) or type(error).__name__) from error
-    if answer.status_code != _OK:
-        raise _unreachable(url, f"it answered {answer.status_code}")
-    return answer.content
+    return bytes(content)
 
 
 def _unreachable(url: str, why: str) -> VulnerabilityDataError:

@@ -98,6 +98,8 @@ class Session:
         self._tell = tell
         self._told = -_TOLD_EACH
         self._telling = threading.Lock()
+        self.date = ""
+        """What the server last said the time is (RFC 9110)."""
         self.proven = False
         """Whether the server has answered as a registry does."""
         self._closed = threading.Event()
@@ -281,6 +283,7 @@ class Session:
                 timeout=_TIMEOUT if reads else _TIMEOUT_WRITE,
             )
             response = self._client.send(request, stream=True, follow_redirects=reads)
+            self.date = response.headers.get("date", self.date)
             if response.is_error:
                 try:
                     return read_small(response)

@@ -2,7 +2,8 @@
 
 ``<cache>/unpacked/<DiffID>/`` holds a layer: its files in ``tree`` and what it removes from
 the layers below in ``layer.json``. ``<cache>/roots/<manifest digest>/`` holds an image. Both
-appear whole or not at all, and are read only: what runs inside gets them mounted read-only.
+appear whole or not at all (:mod:`eggcrate.once`), and are read only: what runs inside gets them
+mounted read-only.
 Changesets: https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md.
 """
 
@@ -13,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import IntegrityError, StoreError
-from eggcrate.files import atomic_directory, exclusive, sha256_file
+from eggcrate.files import sha256_file
+from eggcrate.once import is_whole, made_once
 from eggcrate.registry import oci
 from eggcrate.registry.layout import damaged
 from eggcrate.runtimes.inflate import LayerStream
@@ -57,18 +59,16 @@ def unpack(layout: Layout, digest: str, cache: Path) -> UnpackedImage:
             why=f"{len(manifest.layers)} layers, but {len(config.diff_ids)} DiffIDs",
         )
     root = root_path(cache, digest)
-    if not root.is_dir():
+    if not is_whole(root):
         with ThreadPoolExecutor(_WORKERS) as pool:
             unpacked = pool.map(
                 lambda pair: unpack_layer(layout, pair[0], pair[1], cache),
                 zip(manifest.layers, config.diff_ids, strict=True),
             )
             layers = list(unpacked)
-        with exclusive(root.with_name(f"{root.name}.lock")):
-            if not root.is_dir():
-                with atomic_directory(root) as scratch:
-                    merge(layers, scratch)
-                    scratch.chmod(0o755)
+        with made_once(root) as scratch:
+            if scratch:
+                merge(layers, scratch)
     return UnpackedImage(
         name=_name_of(layout, digest), digest=digest, platform=config.platform, env=config.env
     )
@@ -82,38 +82,37 @@ def unpack_layer(layout: Layout, layer: Descriptor, diff_id: str, cache: Path) -
         IntegrityError: it is damaged; it has been removed from the store.
     """
     folder = cache / "unpacked" / oci.check_digest(diff_id).removeprefix("sha256:")
-    if folder.is_dir():
-        return folder
-    with exclusive(folder.with_name(f"{folder.name}.lock")):
-        if folder.is_dir():
-            return folder
-        if not layout.has_blob(layer.digest):
-            raise StoreError(
-                f"layer {layer.digest} is missing from the store {layout.root}",
-                hint="run `eggcrate build` again",
-            )
-        with atomic_directory(folder) as scratch:
-            tree = scratch / "tree"
-            tree.mkdir(mode=0o755)
-            with layout.blob_path(layer.digest).open("rb") as blob:
-                stream = LayerStream(blob, layer.media_type, layer.digest)
-                try:
-                    changes = extract(stream, tree, layer.digest)
-                    digests = stream.finish()
-                except StoreError:
-                    _check_blob(layout, layer)
-                    raise
-            if digests[0] != layer.digest:
-                layout.remove_blob(layer.digest)
-                raise damaged(layout.root, layer.digest)
-            if digests[1] != diff_id:
-                raise IntegrityError(
-                    f"layer {layer.digest} is not what the image's configuration says",
-                    why=f"its DiffID is {digests[1]}, the configuration says {diff_id}",
-                )
-            (scratch / "layer.json").write_text(json.dumps(changes.to_json()))
-            scratch.chmod(0o755)
+    with made_once(folder) as scratch:
+        if scratch:
+            _extract(layout, layer, diff_id, scratch)
     return folder
+
+
+def _extract(layout: Layout, layer: Descriptor, diff_id: str, scratch: Path) -> None:
+    if not layout.has_blob(layer.digest):
+        raise StoreError(
+            f"layer {layer.digest} is missing from the store {layout.root}",
+            hint="run `eggcrate build` again",
+        )
+    tree = scratch / "tree"
+    tree.mkdir(mode=0o755)
+    with layout.blob_path(layer.digest).open("rb") as blob:
+        stream = LayerStream(blob, layer.media_type, layer.digest)
+        try:
+            changes = extract(stream, tree, layer.digest)
+            digests = stream.finish()
+        except StoreError:
+            _check_blob(layout, layer)
+            raise
+    if digests[0] != layer.digest:
+        layout.remove_blob(layer.digest)
+        raise damaged(layout.root, layer.digest)
+    if digests[1] != diff_id:
+        raise IntegrityError(
+            f"layer {layer.digest} is not what the image's configuration says",
+            why=f"its DiffID is {digests[1]}, the configuration says {diff_id}",
+        )
+    (scratch / "layer.json").write_text(json.dumps(changes.to_json()))
 
 
 def _check_blob(layout: Layout, layer: Descriptor) -> None:
