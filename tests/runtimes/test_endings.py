@@ -101,7 +101,8 @@ def test_a_child_short_of_memory_is_told(bench: Any) -> None:
 def test_files_in_memory_count(bench: Any) -> None:
     """The scratch folder is limited, and is full with an error rather than a kill."""
     result = bench.run(
-        "f = open('/tmp/big', 'wb')\ntry:\n for _ in range(1000): f.write(b'x' * 1000000); f.flush()\n"
+        "f = open('/tmp/big', 'wb')\ntry:\n"
+        " for _ in range(1000): f.write(b'x' * 1000000); f.flush()\n"
         "except OSError as error: print(error.strerror, flush=True); import os; os._exit(0)"
     )
     assert result.ending is Ending.EXITED, result

@@ -327,8 +327,8 @@ DEFENCES = {
         _defence(
             "a cell sees no variable of ours",
             "runtimes/inside.py",
-            'return {"HOME": HOME, **image.env, **command.env}',
-            'return {**__import__("os").environ, **image.env, **command.env}',
+            'return {**image.env, "HOME": HOME, **command.env}',
+            'return {**__import__("os").environ, **image.env, "HOME": HOME, **command.env}',
             "runtimes/test_endings.py::test_nothing_of_the_host_is_seen",
         ),
         _defence(
