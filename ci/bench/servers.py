@@ -85,23 +85,37 @@ class Registry:
 def docker_daemon(folder: Path) -> Iterator[str]:
     """A Docker daemon for the length of the block, as a ``DOCKER_HOST``.
 
-    It leaves the machine's network alone: no bridge and no firewall rule. Builds and containers
-    use ``--network host`` or none.
+    It leaves the machine's network alone: a bridge of its own, since without one it would remove
+    that of another daemon, and no firewall rule. Builds and containers use ``--network host``.
     """
     address = f"unix://{folder}/docker.sock"
     folder.mkdir(parents=True)
     argv = [_program("dockerd"), "--host", address, "--pidfile", f"{folder}/pid"]
     argv += ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
-    argv += ["--bridge", "none", "--iptables=false"]
+    bridge = f"egg{os.getpid()}"
+    argv += ["--bridge", bridge, "--iptables=false"]
     client = [docker_client(), "--host", address, "version"]
-    process = _started(
-        argv, folder / "log", lambda: run(client, env=docker_env(), check=False).returncode == 0
-    )
+    with _bridge(bridge):
+        process = _started(
+            argv, folder / "log", lambda: run(client, env=docker_env(), check=False).returncode == 0
+        )
+        try:
+            yield address
+        finally:
+            _stopped(process)
+            _unmount_below(folder)
+
+
+@contextlib.contextmanager
+def _bridge(name: str) -> Iterator[None]:
+    """A network bridge that leads nowhere, for the length of the block."""
+    program = _program("ip")
+    run([program, "link", "add", name, "type", "bridge"])
     try:
-        yield address
+        run([program, "address", "add", "10.213.213.1/30", "dev", name])
+        yield
     finally:
-        _stopped(process)
-        _unmount_below(folder)
+        run([program, "link", "delete", name], check=False)
 
 
 def docker_client() -> str:
