@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from eggcrate.cloud.clients import credentials, load
+from eggcrate.cloud.clients import load, opened
 from eggcrate.cloud.inventory import Seen
 from eggcrate.errors import RegistryError
 
@@ -108,11 +108,7 @@ class ArtifactRegistry:
             NAME, "google.cloud.artifactregistry_v1", "google.api_core.exceptions"
         )
         endpoint = environ.get(ENDPOINT, "").rstrip("/")
-        self._client = self._api.ArtifactRegistryClient(
-            credentials=credentials(NAME, endpoint, _SCOPES),
-            transport="rest",
-            client_options={"api_endpoint": endpoint} if endpoint else None,
-        )
+        self._client = opened(self._api.ArtifactRegistryClient, NAME, endpoint, _SCOPES)
 
     def __enter__(self) -> Self:
         return self

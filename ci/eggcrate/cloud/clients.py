@@ -31,6 +31,25 @@ def load(api: str, *names: str) -> list[Any]:
         ) from error
 
 
+def opened(client: Any, api: str, endpoint: str, scopes: Sequence[str]) -> Any:
+    """A client that speaks REST.
+
+    Args:
+        client: its class.
+        api: for messages.
+        endpoint: where the API is, as a URL; empty for Google's own.
+        scopes: what a log-in must be good for.
+
+    Raises:
+        ConfigError: there is no log-in.
+    """
+    return client(
+        credentials=credentials(api, endpoint, scopes),
+        transport="rest",
+        client_options={"api_endpoint": endpoint} if endpoint else None,
+    )
+
+
 def credentials(api: str, endpoint: str, scopes: Sequence[str]) -> Any:
     """Who asks: over plain HTTP, which only this machine may be, nobody in particular.
 

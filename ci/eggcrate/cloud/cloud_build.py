@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from eggcrate.cloud.clients import credentials, load
+from eggcrate.cloud.clients import load, opened
 from eggcrate.errors import CloudBuildError
 from eggcrate.retries import TransientError
 
@@ -124,11 +124,7 @@ class CloudBuild:
         )
         self._broken = (auth.TransportError, requests.RequestException, formats.ParseError)
         endpoint = environ.get(ENDPOINT, "").rstrip("/")
-        self._client = self._api.CloudBuildClient(
-            credentials=credentials(NAME, endpoint, _SCOPES),
-            transport="rest",
-            client_options={"api_endpoint": endpoint} if endpoint else None,
-        )
+        self._client = opened(self._api.CloudBuildClient, NAME, endpoint, _SCOPES)
 
     def __enter__(self) -> Self:
         return self
