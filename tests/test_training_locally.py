@@ -49,7 +49,10 @@ def straight(source: str, target: str, flavour: str, stratify: bool):
 """
 """``training`` for one library: KFP's local runner takes the wrong branch of an Elif."""
 BRANCH = "condition-branches-1/condition-2"
-ARTIFACTS = ("prepare-data/train_data", "prepare-data/test_data", f"{BRANCH}/train-model/model")
+ARTIFACTS = tuple(
+    f"fitting/{name}"
+    for name in ("prepare-data/train_data", "prepare-data/test_data", f"{BRANCH}/train-model/model")
+)
 pytestmark = [pytest.mark.network, pytest.mark.sandbox, pytest.mark.docker]
 
 
