@@ -8,7 +8,7 @@ case ${PIPELINES:-} in
 esac
 for file in build/pipelines/*.yaml; do
     name=$(basename "$file" .yaml)
-    if grep -Eqs '^\[(.+\.)?upload\]' "pipelines/$name/config.toml"; then
+    if grep -Eqs '^\[(stages\.[^.]+\.)?upload\]' "pipelines/$name/config.toml"; then
         EGGCRATE_STAGE=${STAGE:-} .venv/bin/eggcrate upload "$name"
     elif [ -n "${PIPELINES:-}" ]; then
         .venv/bin/eggcrate upload "$file" --to "$PIPELINES"
