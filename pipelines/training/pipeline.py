@@ -33,26 +33,7 @@ def fitting(  # noqa: PLR0917 - KFP passes them by name
 ) -> dsl.Model:
     """Train, judge and register: one task for what tells its end.
 
-    Args:
-        source: Address of the table: CSV, plain or gzipped.
-        target: The column to learn.
-        flavour: The library, which decides the environment: ``sklearn``, ``xgboost``,
-            ``lightgbm``, ``catboost`` or ``tensorflow``.
-        task: ``classification`` or ``regression``.
-        parameters: Of the library, under its own names.
-        early_stopping: Stop after so many rounds that are no better; 0 trains them all.
-        balanced: Let each class count alike.
-        test_share: Share of the rows that the model is judged by.
-        stratify: Whether to take this share of every value of the target.
-        slices: Columns whose values are judged by themselves as well.
-        seed: Of the split and of the training.
-        name: The model's name where it is registered.
-        backend: Where: ``local``, an entry and a model card among the run's artifacts, or
-            ``vertex``, Vertex AI's Model Registry.
-        at_least: Figures of quality below which the model is not registered.
-        project: Google Cloud's project, for ``vertex``.
-        location: Its region.
-        serving_image: The container that serves the model there.
+    Parameters are those of :func:`training`.
 
     Returns:
         The model.
