@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
-# Put every compiled pipeline where PIPELINES says: gs://BUCKET/PATH, or a registry of pipelines.
+# Put every compiled pipeline where [upload] of its config.toml says, in the stage STAGE; one that
+# says nothing of it, where PIPELINES says: gs://BUCKET/PATH, or a registry of pipelines.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if [ -z "${PIPELINES:-}" ]; then
-    echo "left out: there is no place for pipelines (_PIPELINES)"
-    exit 0
-fi
+case ${PIPELINES:-} in
+    gs://*) PIPELINES=${PIPELINES%/}/ ;;  # below it: without the slash all would be one object
+esac
 for file in build/pipelines/*.yaml; do
-    .venv/bin/eggcrate upload "$file" --to "$PIPELINES"
+    name=$(basename "$file" .yaml)
+    if grep -Eqs '^\[(stages\.[^.]+\.)?upload\]' "pipelines/$name/config.toml"; then
+        EGGCRATE_STAGE=${STAGE:-} .venv/bin/eggcrate upload "$name"
+    elif [ -n "${PIPELINES:-}" ]; then
+        .venv/bin/eggcrate upload "$file" --to "$PIPELINES"
+    else
+        echo "$name: left out: there is no place for it (_PIPELINES, or [upload] in its config.toml)"
+    fi
 done

@@ -50,6 +50,7 @@ def test_training_with_each_flavour(flavour: str) -> None:
         "train-model": HOMES[flavour],
         "evaluate-model": HOMES[flavour],
         "register-model": "vertex-sdk",
+        "notify": "monitoring",
     }
     assert accuracy(tasks) >= ACCURACY
     assert ran(tasks)["train-model"]["outputs"]["parameters"]["flavour"] == flavour

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker as sdk
 import pytest
@@ -19,6 +20,9 @@ from eggcrate.registry.layout import Layout
 from eggcrate.runtimes import docker
 from support.checkout import bare_copy
 from support.local_runs import eggcrate, run_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "components/prepare_data/examples/iris/iris.csv"
@@ -49,8 +53,19 @@ def straight(source: str, target: str, flavour: str, stratify: bool):
 """
 """``training`` for one library: KFP's local runner takes the wrong branch of an Elif."""
 BRANCH = "condition-branches-1/condition-2"
-ARTIFACTS = ("prepare-data/train_data", "prepare-data/test_data", f"{BRANCH}/train-model/model")
+ARTIFACTS = tuple(
+    f"fitting/{name}"
+    for name in ("prepare-data/train_data", "prepare-data/test_data", f"{BRANCH}/train-model/model")
+)
 pytestmark = [pytest.mark.network, pytest.mark.sandbox, pytest.mark.docker]
+
+
+@pytest.fixture
+def receivers() -> Iterator[Any]:
+    """The component's own fakes: a webhook on loopback."""
+    fakes = runpy.run_path(str(ROOT / "components/notify/tests/fake_receivers.py"))
+    with fakes["receiving"]() as found:
+        yield found
 
 
 def run(*words: str, code: int = 0, root: Path = ROOT) -> dict[str, Any]:
@@ -74,6 +89,11 @@ def figures(metadata: dict[str, Any]) -> dict[str, float]:
 def metrics(told: dict[str, Any]) -> dict[str, float]:
     [found] = tasks(told)["evaluate-model"]["outputs"]["artifacts"]["metrics"]
     return figures(found["metadata"])
+
+
+def outputs(told: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = tasks(told)[name]["outputs"]["parameters"]
+    return found
 
 
 def digests(folder: Path) -> list[str]:
@@ -108,6 +128,32 @@ def test_the_same_in_both_runtimes(docker_daemon: str) -> None:
     assert states["prepare-data"] == "reused"
     assert (states["train-model"], states["evaluate-model"]) == ("failed", "skipped")
     assert states["register-model"] == "skipped"
+    assert outputs(failed, "notify") == {"sent": [], "subject": "training: failed"}
+
+
+@pytest.mark.timeout(300)
+def test_a_failure_is_told_to_a_webhook(receivers: Any, tmp_path: Path) -> None:
+    """The address is in the task's environment, as a platform gives it a secret: it is told there.
+
+    Nothing is told of a run that went well, since `notify_when` is ``failure``.
+    """
+    assert eggcrate(ROOT, "compile", "training", "--local").returncode == 0
+    pipeline = yaml.safe_load((ROOT / "build" / "pipelines" / "training.yaml").read_text())
+    notify = pipeline["deploymentSpec"]["executors"]["exec-notify"]["container"]
+    notify["env"] = [{"name": "NOTIFY_WEBHOOK", "value": receivers.webhook}]
+    (tmp_path / "training.yaml").write_text(yaml.safe_dump(pipeline))
+    words = (str(tmp_path / "training.yaml"), "--runtime", "sandbox", "--open-network")
+    values = ("source=" + SOURCE, "target=species", "webhook=env:NOTIFY_WEBHOOK")
+    given = [word for value in values for word in ("--set", value)]
+    failed = run(*words, *given, "--set", "flavour=none", code=1)
+    assert outputs(failed, "notify") == {"sent": ["webhook"], "subject": "training: failed"}
+    [post] = receivers.posts
+    assert post["text"].startswith("training: failed\nrun: training\n")
+    assert receivers.webhook not in json.dumps(failed)
+
+    succeeded = run(*words, *given)
+    assert outputs(succeeded, "notify") == {"sent": [], "subject": "training: succeeded"}
+    assert len(receivers.posts) == 1
 
 
 @pytest.mark.timeout(600)

@@ -3,7 +3,7 @@
 from components.monitor_drift.component import monitor_drift
 from components.notify.component import notify
 from kfp import dsl
-from pipelines.training.pipeline import training
+from pipelines.training.pipeline import fitting
 
 
 @dsl.pipeline(description="Watch for drift, train a new model if there is, tell its end")
@@ -63,7 +63,7 @@ def retraining(  # noqa: PLR0917 - KFP passes them by name
             environment="monitoring",
         )
         with dsl.If(drift.outputs["verdict"] == "drift", name="drifted"):
-            training(
+            fitting(
                 source=current,
                 target=target,
                 flavour=flavour,

@@ -63,13 +63,21 @@ def add_stage(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def asked_of(arguments: argparse.Namespace, context: Context, *, exact: bool = True) -> Asked:
+def asked_of(
+    arguments: argparse.Namespace,
+    context: Context,
+    *,
+    exact: bool = True,
+    one_project: bool = True,
+) -> Asked:
     """What ``pipeline`` and ``stage`` of a command line name.
 
     Args:
         arguments: with both.
         context: the checkout.
         exact: whether a folder of that name must be there, compiled already or not.
+        one_project: whether one of several projects must be named: not for the compiled file
+            itself, which is the same for all.
 
     Raises:
         UsageError: there is no such pipeline, project or stage.
@@ -84,7 +92,7 @@ def asked_of(arguments: argparse.Namespace, context: Context, *, exact: bool = T
     if exact or project or stage:
         pick("pipeline", (name,), pipeline_names(context.root))
     config = read_config(context.root, name)
-    project, stage = choose_project(config, project, stage)
+    project, stage = choose_project(config, project, stage, needed=one_project)
     return Asked(
         name=name,
         project=project,

@@ -48,7 +48,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     """Check, upload, report."""
-    asked = asked_of(arguments, context, exact=False)
+    asked = asked_of(arguments, context, exact=False, one_project=False)
     to, tags = place_of(asked.tables("upload"))
     arguments.to = arguments.to or to
     arguments.tag = list(tags) if arguments.tag is None else arguments.tag

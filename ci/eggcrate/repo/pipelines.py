@@ -104,8 +104,16 @@ def read_config(root: Path, pipeline: str) -> Config:
     return Config(path=path, document=document)
 
 
-def choose_project(config: Config, project: str, stage: str) -> tuple[str, str]:
+def choose_project(
+    config: Config, project: str, stage: str, *, needed: bool = True
+) -> tuple[str, str]:
     """The project and the stage that are asked for; the only project when none is named.
+
+    Args:
+        config: which has them.
+        project: its name; empty when none is named.
+        stage: its name; empty for none.
+        needed: whether one of several must be named; else it is none of them.
 
     Raises:
         UsageError: there is no such one, or there are several to choose from.
@@ -115,6 +123,8 @@ def choose_project(config: Config, project: str, stage: str) -> tuple[str, str]:
     if project:
         return pick("project", (project,), config.projects)[0], stage
     if len(config.projects) > 1:
+        if not needed:
+            return "", stage
         raise UsageError(
             f"{config.path.parent.name} has several projects: {', '.join(config.projects)}",
             hint=f"say which: {config.path.parent.name}/{config.projects[0]}",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +17,10 @@ from support import pipelines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.vertex_server import Vertex
 
+HERE = Path(__file__).resolve().parents[3]
 WHERE = ("--project", "ml-production", "--location", "europe-west4")
 ROOT = ("--pipeline-root", "gs://artifacts/runs")
 CREATE = ("--parameter", "rows=3", *WHERE, *ROOT)
@@ -248,3 +253,48 @@ def test_an_upload_goes_where_its_stage_says(
     none = eggcrate("upload", "train", "--stage", "staging")
     assert none.code == 2
     assert "to under [upload]" in none.err
+
+
+def test_a_compiled_file_is_of_no_project(
+    vertex: Vertex, eggcrate: Callable[..., Any], configured: Path, tmp_path: Path
+) -> None:
+    """An upload asks for none, where there are several; what a project says of it holds by name."""
+    file = tmp_path / "repo" / "pipelines" / "train" / "config.toml"
+    projects = '[projects.one]\n[projects.two.upload]\nto = "gs://artifacts/two/"\n'
+    file.write_text(CONFIG + projects)
+    for asked, to in (("train", "pipelines"), ("train/one", "pipelines"), ("train/two", "two")):
+        ran = eggcrate("upload", asked, "--stage", "production", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.document["to"] == f"gs://artifacts/{to}/train-and-register.yaml"
+
+
+def test_ci_uploads_each_pipeline_where_it_says(
+    vertex: Vertex, eggcrate: Callable[..., Any], configured: Path, tmp_path: Path
+) -> None:
+    """By its own table and the stage, else to the place of all; where there is none, it is told."""
+    root = tmp_path / "repo"
+    shutil.copy(configured, configured.with_name("other.yaml"))
+    (root / "scripts").mkdir()
+    shutil.copy(HERE / "scripts" / "ci_upload.sh", root / "scripts")
+    (root / ".venv").symlink_to(sys.prefix)
+
+    def told(**variables: str) -> str:
+        done = subprocess.run(
+            [root / "scripts" / "ci_upload.sh"],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    first = told(STAGE="production")
+    assert "other: left out: there is no place for it" in first
+    assert set(vertex.storage.buckets["artifacts"]) == {"pipelines/train-and-register.yaml"}, first
+    vertex.storage.buckets["artifacts"].clear()
+    second = told(STAGE="production", PIPELINES="gs://artifacts/all")
+    assert set(vertex.storage.buckets["artifacts"]) == {
+        "pipelines/train-and-register.yaml",
+        "all/train-and-register.yaml",
+    }, second
+    assert "to under [upload]" in told()
