@@ -118,7 +118,7 @@ def copy_units(source: Path, cache: Path) -> None:
             shutil.copy2(record, target)
 
 
-@pytest.mark.parametrize("together", [2, 4])
+@pytest.mark.parametrize("together", [2, 20])
 def test_builds_at_once(
     undisturbed: tuple[Repository, dict[str, str]],
     base_cache: Path,
