@@ -283,6 +283,7 @@ def test_the_catalogue_has_no_such_import() -> None:
         **{name: frozenset({name}) for name in ("numpy", "pandas", "catboost", "lightgbm")},
         **{name: frozenset({name}) for name in ("optuna", "pyarrow", "py3langid", "torch")},
         **{name: frozenset({name}) for name in ("scipy", "fsspec", "gcsfs", "requests")},
+        **{name: frozenset({name}) for name in ("polars", "duckdb")},
         "grpcio": frozenset({"grpc"}),
         "google-auth": frozenset({"google.auth", "google.auth.credentials"}),
         "google-api-core": frozenset({"google.api_core", "google.api_core.exceptions"}),

@@ -66,6 +66,8 @@ def _dockerd(program: str, folder: Path) -> Iterator[str]:
             else:
                 os.environ["DOCKER_HOST"] = before
             _stop(process)
+            for mounted in (folder / "exec" / "netns").glob("*"):  # by containers on the host's
+                subprocess.run(["umount", str(mounted)], check=False)
 
 
 @pytest.fixture(scope="session")
