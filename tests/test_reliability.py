@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from support.reliability import PAGE, SECTIONS, claims, page
+from support.reliability import PAGE, SECTIONS, claims, page, read_results
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_page_has_every_claim_as_it_stands_in_its_test() -> None:
@@ -12,7 +16,17 @@ def test_the_page_has_every_claim_as_it_stands_in_its_test() -> None:
     counts = re.compile(r" \| [^|]*\|$", re.MULTILINE)
     written = PAGE.read_text(encoding="utf-8")
     assert counts.sub("", written) == counts.sub("", page({}))
-    assert "failed" not in "".join(counts.findall(written))
+    assert not re.search("failed|not run", "".join(counts.findall(written)))
+
+
+def test_a_test_is_known_whatever_its_case_and_its_worker_group(tmp_path: Path) -> None:
+    """Names in results have a case in brackets, and after an @ the group that pytest-xdist ran."""
+    (tmp_path / "junit.xml").write_text(
+        '<testsuites><testsuite><testcase classname="tests.cloud.test_a" name="test_x@docker"/>'
+        '<testcase classname="tests.cloud.test_a" name="test_x[1]@docker"/></testsuite></testsuites>'
+    )
+    results = read_results(tmp_path / "junit.xml")
+    assert results == {("tests/cloud/test_a.py", "test_x"): {"passed": 2}}
 
 
 def test_every_claim_is_told() -> None:

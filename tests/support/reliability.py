@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tempfile
@@ -109,7 +110,7 @@ def read_results(junit: Path) -> dict[tuple[str, str], Counter[str]]:
         file = f"{case.get('classname', '').replace('.', '/')}.py"
         if not file.startswith("tests/"):
             file = f"tests/{file}"
-        name = case.get("name", "").partition("[")[0]
+        name = re.split(r"[\[@]", case.get("name", ""), maxsplit=1)[0]  # @: the group of a worker
         words = {"failure": "failed", "error": "failed", "skipped": "skipped"}
         ended = next((words[child.tag] for child in case if child.tag in words), "passed")
         found.setdefault((file, name), Counter())[ended] += 1
