@@ -23,7 +23,8 @@ def test_a_test_is_known_whatever_its_case_and_its_worker_group(tmp_path: Path) 
     """Names in results have a case in brackets, and after an @ the group that pytest-xdist ran."""
     (tmp_path / "junit.xml").write_text(
         '<testsuites><testsuite><testcase classname="tests.cloud.test_a" name="test_x@docker"/>'
-        '<testcase classname="tests.cloud.test_a" name="test_x[1]@docker"/></testsuite></testsuites>'
+        '<testcase classname="tests.cloud.test_a" name="test_x[1]@docker"/></testsuite>'
+        '</testsuites>'
     )
     results = read_results(tmp_path / "junit.xml")
     assert results == {("tests/cloud/test_a.py", "test_x"): {"passed": 2}}
