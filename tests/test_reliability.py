@@ -24,7 +24,7 @@ def test_a_test_is_known_whatever_its_case_and_its_worker_group(tmp_path: Path) 
     (tmp_path / "junit.xml").write_text(
         '<testsuites><testsuite><testcase classname="tests.cloud.test_a" name="test_x@docker"/>'
         '<testcase classname="tests.cloud.test_a" name="test_x[1]@docker"/></testsuite>'
-        '</testsuites>'
+        "</testsuites>"
     )
     results = read_results(tmp_path / "junit.xml")
     assert results == {("tests/cloud/test_a.py", "test_x"): {"passed": 2}}
