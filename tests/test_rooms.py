@@ -22,6 +22,7 @@ ROOMS = (
 )
 FLOOR = (
     *("errors", "process", "files", "progress", "plugins", "loopback", "questions", "parsing"),
+    *("balance", "leftovers", "once", "retries", "wire"),
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -8,7 +8,7 @@ import pytest
 
 from eggcrate.build.engine import BuildResult
 from eggcrate.build.values import Verdict
-from eggcrate.cli import matrix_parts
+from eggcrate.cli import matrix_terminal
 from eggcrate.progress import Console
 from support.terminals import Terminal
 
@@ -32,6 +32,6 @@ def test_images_are_a_table_only_when_one_is_new(verdict: Verdict, told: str) ->
     """When nothing was built one line says so."""
     stream = io.StringIO()
     image = BuildResult(environment="bare", platform="linux/amd64", verdict=verdict)
-    matrix_parts.Terminal(Console(stream), ()).built([image])
+    matrix_terminal.Terminal(Console(stream), ()).built([image])
     assert told in stream.getvalue()
     assert ("environment" in stream.getvalue()) == (verdict is Verdict.BUILT)

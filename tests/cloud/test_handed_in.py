@@ -20,11 +20,11 @@ from eggcrate.cloud.children import child, pattern_of, resolved_source, source_o
 from eggcrate.cloud.division import Job, Share, Why
 from eggcrate.cloud.handed_in import NAME, HandedIn
 from eggcrate.cloud.inventory import Held, uses
-from eggcrate.cloud.wire import decoded, encoded
 from eggcrate.errors import ConfigError, EggcrateError, LockStaleError, UsageError
 from eggcrate.matrix.cells import Cell, CellResult, Outcome, Proof
 from eggcrate.matrix.evidence import Evidence, Lines
 from eggcrate.registry.push import PushReport
+from eggcrate.wire import decoded, encoded
 from support.matrices import with_everything
 
 TEXTS = st.text(st.characters(codec=None), max_size=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from eggcrate.errors import UsageError
 from eggcrate.repo.monorepo import pick
@@ -13,13 +13,14 @@ from eggcrate.repo.pipelines import choose_project, pipeline_names, read_config
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from eggcrate.cli.context import Context
     from eggcrate.pipelines.submit.options import KubeflowOptions, VertexOptions
     from eggcrate.repo.document import Table
     from eggcrate.repo.pipelines import Config, Value
 
+_Options = TypeVar("_Options", "VertexOptions", "KubeflowOptions")
 VARIABLE = "EGGCRATE_STAGE"
 METAVAR = "PIPELINE[/PROJECT]|FILE.yaml"
 HELP = (
@@ -106,17 +107,17 @@ def vertex_options(asked: Asked) -> VertexOptions:
     """``[vertex]`` of the configuration, what is more special last."""
     from eggcrate.pipelines.submit.options import VertexOptions  # noqa: PLC0415 - slow
 
-    found = VertexOptions()
-    for table in asked.tables("vertex"):
-        found = found.overridden(vars(VertexOptions.from_table(table)))
-    return found
+    return _told(VertexOptions(), asked.tables("vertex"))
 
 
 def kubeflow_options(asked: Asked) -> KubeflowOptions:
     """``[kubeflow]`` of the configuration, what is more special last."""
     from eggcrate.pipelines.submit.options import KubeflowOptions  # noqa: PLC0415 - slow
 
-    found = KubeflowOptions()
-    for table in asked.tables("kubeflow"):
-        found = found.overridden(vars(KubeflowOptions.from_table(table)))
-    return found
+    return _told(KubeflowOptions(), asked.tables("kubeflow"))
+
+
+def _told(options: _Options, tables: Iterable[Table]) -> _Options:
+    for table in tables:
+        options = options.overridden(vars(options.from_table(table)))
+    return options

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.build.published import image_of, publish
 from eggcrate.cli.build import workshop
-from eggcrate.cli.matrix_parts import Parts, Terminal
+from eggcrate.cli.matrix_parts import Parts
+from eggcrate.cli.matrix_terminal import prove
 from eggcrate.cli.plan import add_registry, no_registry
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.files import atomic_write
-from eggcrate.matrix.proving import carry_out
 from eggcrate.matrix.rebase import Rebase, State, rebase
 from eggcrate.matrix.refresh import refreshed, write
 from eggcrate.repo.bases import families
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from eggcrate.build.workshop import Workshop
     from eggcrate.cli.context import Context
     from eggcrate.matrix.refresh import Refresh
-    from eggcrate.matrix.session import Matrix, Session
     from eggcrate.registry.remote import Remote
 
 SCHEMA = "eggcrate.bases-refresh/1"
@@ -126,25 +123,10 @@ def _carried_out(
     shop = workshop(there, locked=True)
     parts = Parts.of(arguments, context, remote)
 
-    def prove(matrix: Matrix) -> Session:
-        with contextlib.closing(Terminal(context.progress, matrix.grid.incompatible)) as watch:
-            return carry_out(
-                matrix,
-                matrix.cells,
-                root=context.root,
-                workshop=shop,
-                runtime=functools.partial(parts.runtime, tell=watch.runtime),
-                limits=parts.limits,
-                memory=parts.memory,
-                link=parts.link,
-                options=parts.options,
-                watch=watch,
-            )
-
     done = rebase(
         refresh,
         shop,
-        prove,
+        lambda matrix: prove(matrix, matrix.cells, context, parts, shop),
         remote=remote,
         push=arguments.push,
         cache=context.settings.cache,

@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         if not arguments.dry_run:
             output, load = arguments.output, arguments.load
             sent = send(context.store, made.builds, output=output, load=load, remote=remote)
-        tell_parent(arguments, context, made)
+        tell_parent(arguments, context, remote, made)
     told = (made.builds, made.published, sent, made.attested)
     if arguments.json:
         context.show_json("eggcrate.build/1", report.document(*told))

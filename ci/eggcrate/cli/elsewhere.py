@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eggcrate.cli.context import Context
+    from eggcrate.registry.remote import Remote
 
 CLOUD_BUILD = "cloud-build"
 
@@ -99,7 +100,9 @@ def child_of(arguments: argparse.Namespace, context: Context) -> Iterator[None]:
         yield
 
 
-def tell_parent(arguments: argparse.Namespace, context: Context, told: HandedIn) -> None:
+def tell_parent(
+    arguments: argparse.Namespace, context: Context, remote: Remote | None, told: HandedIn
+) -> None:
     """In a child build: hand in what became of it.
 
     Raises:
@@ -107,10 +110,9 @@ def tell_parent(arguments: argparse.Namespace, context: Context, told: HandedIn)
     """
     if not arguments.hand_in:
         return
-    with context.open_remote(arguments.registry) as remote:
-        if remote is None:
-            raise no_registry("hand results over in")
-        hand_in(remote, arguments.hand_in, replace(told, commit=commit_of(context)))
+    if remote is None:
+        raise no_registry("hand results over in")
+    hand_in(remote, arguments.hand_in, replace(told, commit=commit_of(context)))
 
 
 def commit_of(context: Context) -> str:

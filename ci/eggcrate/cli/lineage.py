@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, EggcrateError, UsageError
-from eggcrate.pipelines.lineage import asked_for, runs_here, unpinned
+from eggcrate.pipelines.lineage import asked_for, moment_text, runs_here, unpinned
 from eggcrate.pipelines.submit.options import KubeflowOptions, VertexOptions
 from eggcrate.repo.document import Table
 from eggcrate.report import lineage as report
@@ -187,5 +187,4 @@ def used_by_runs(
 def _since(arguments: argparse.Namespace) -> str:
     if arguments.days < 0:
         raise UsageError("--days must be 0 or more")
-    moment = datetime.now(UTC) - timedelta(days=arguments.days)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment_text(datetime.now(UTC) - timedelta(days=arguments.days))

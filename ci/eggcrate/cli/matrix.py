@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import sys
@@ -13,7 +12,6 @@ from eggcrate.cli.build import add_locked, workshop
 from eggcrate.cli.elsewhere import add_elsewhere, child_of, tell_parent
 from eggcrate.cli.matrix_parts import (
     Parts,
-    Terminal,
     failed_before,
     only_affected,
     only_failed,
@@ -24,12 +22,12 @@ from eggcrate.cli.matrix_parts import (
     unasked,
 )
 from eggcrate.cli.matrix_pipeline import add_pipeline, run_compile, run_sent
+from eggcrate.cli.matrix_terminal import prove
 from eggcrate.cli.plan import add_registry, tell_on_request
 from eggcrate.cli.trust_parts import add_verified, open_verifier
 from eggcrate.cloud.handed_in import HandedIn
 from eggcrate.errors import EXIT_FAILURE, EXIT_OK, UsageError
 from eggcrate.matrix.coverage import combine
-from eggcrate.matrix.proving import carry_out
 from eggcrate.matrix.session import decide
 from eggcrate.packages.modules import provided_modules
 from eggcrate.progress import terminal_size
@@ -41,11 +39,9 @@ from eggcrate.report.suggestions import text as suggestions_text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from eggcrate.build.verify import Verifier
     from eggcrate.cli.context import Context
-    from eggcrate.matrix.cells import Cell
     from eggcrate.matrix.session import Matrix, Selection, Session
     from eggcrate.registry.remote import Remote
 
@@ -205,41 +201,25 @@ def _run(
         return _nothing(matrix, arguments, context, some=some)
     if arguments.compile:
         return run_compile(matrix, arguments, context, parts)
-    return _told(_carried(matrix, arguments, context, parts), asked, arguments, context)
+    session = _carried(matrix, arguments, context, parts, remote)
+    return _told(session, asked, arguments, context, remote)
 
 
 def _carried(
-    matrix: Matrix, arguments: argparse.Namespace, context: Context, parts: Parts
+    matrix: Matrix,
+    arguments: argparse.Namespace,
+    context: Context,
+    parts: Parts,
+    remote: Remote | None,
 ) -> Session | None:
     """Every cell proven, here or in part elsewhere; nothing of a dry run."""
-    carry = functools.partial(_prove, arguments=arguments, context=context, parts=parts)
+    shop = workshop(context, locked=arguments.locked)
+    carry = functools.partial(prove, context=context, parts=parts, shop=shop)
     if not arguments.on:
         return carry(matrix, matrix.cells)
     from eggcrate.cli.matrix_elsewhere import prove_elsewhere  # noqa: PLC0415 - rarely needed
 
-    return prove_elsewhere(matrix, arguments, context, parts, carry)
-
-
-def _prove(
-    matrix: Matrix,
-    cells: Sequence[Cell],
-    arguments: argparse.Namespace,
-    context: Context,
-    parts: Parts,
-) -> Session:
-    with contextlib.closing(Terminal(context.progress, matrix.grid.incompatible)) as watch:
-        return carry_out(
-            matrix,
-            cells,
-            root=context.root,
-            workshop=workshop(context, locked=arguments.locked),
-            runtime=functools.partial(parts.runtime, tell=watch.runtime),
-            limits=parts.limits,
-            memory=parts.memory,
-            link=parts.link,
-            options=parts.options,
-            watch=watch,
-        )
+    return prove_elsewhere(matrix, arguments, context, parts, remote=remote, carry=carry)
 
 
 def _told(
@@ -247,6 +227,7 @@ def _told(
     asked: Selection,
     arguments: argparse.Namespace,
     context: Context,
+    remote: Remote | None,
 ) -> int:
     if session is None:  # it was only shown who would do what
         return EXIT_OK
@@ -260,7 +241,7 @@ def _told(
     if arguments.hand_in:
         mine = set(session.matrix.cells)
         cells = tuple(result for result in session.results if result.cell in mine)
-        tell_parent(arguments, context, HandedIn(builds=session.images, cells=cells))
+        tell_parent(arguments, context, remote, HandedIn(builds=session.images, cells=cells))
     return EXIT_OK if session.good else EXIT_FAILURE
 
 

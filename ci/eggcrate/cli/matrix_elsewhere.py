@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from eggcrate.build.published import held
 from eggcrate.build.recipe import tag_of
 from eggcrate.cli.build import workshop
+from eggcrate.cli.matrix_parts import seconds_of
 from eggcrate.cli.others import bounds, durations, others, remember, show
 from eggcrate.cli.plan import no_registry
 from eggcrate.cloud.division import cell_jobs, divide
 from eggcrate.cloud.scaled import WORKER, merged
 from eggcrate.errors import UsageError
-from eggcrate.matrix.cells import Outcome
 from eggcrate.matrix.proving import unproven
 from eggcrate.packages.target import Platform
 
@@ -83,6 +83,8 @@ def prove_elsewhere(
     arguments: argparse.Namespace,
     context: Context,
     parts: Parts,
+    *,
+    remote: Remote | None,
     carry: Carry,
 ) -> Session | None:
     """Prove all cells, some of them here; the session is that of one machine.
@@ -92,6 +94,7 @@ def prove_elsewhere(
         arguments: the command line.
         context: the checkout.
         parts: what a run works with.
+        remote: where results are handed over.
         carry: proves cells here.
 
     Returns:
@@ -100,14 +103,13 @@ def prove_elsewhere(
     Raises:
         UsageError: results would not come back, or would not be of these cells.
     """
-    with context.open_remote(arguments.registry) as remote:
-        if remote is None:
-            raise no_registry("hand results over in")
-        division = _divided(matrix, arguments, context, parts, remote)
-        if arguments.dry_run:
-            show(division, arguments, context)
-            return None
-        return _proven(division, matrix, arguments, context, remote=remote, carry=carry)
+    if remote is None:
+        raise no_registry("hand results over in")
+    division = _divided(matrix, arguments, context, parts, remote)
+    if arguments.dry_run:
+        show(division, arguments, context)
+        return None
+    return _proven(division, matrix, arguments, context, remote=remote, carry=carry)
 
 
 def _proven(
@@ -136,10 +138,5 @@ def _proven(
         told, lost = collect()
     session = merged(session, told, lost)
     if not arguments.no_memory:
-        seconds = {
-            str(result.cell): result.seconds
-            for result in session.results
-            if result.seconds and result.outcome is not Outcome.INCOMPATIBLE
-        }
-        remember(seconds, context, remote)
+        remember(seconds_of(session.results), context, remote)
     return session

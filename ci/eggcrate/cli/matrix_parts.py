@@ -1,4 +1,4 @@
-"""What ``eggcrate matrix`` is put together from: selection, memory, the terminal."""
+"""What ``eggcrate matrix`` is put together from: selection, memory, limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eggcrate.build.values import Verdict
 from eggcrate.cli.build import workshop
 from eggcrate.cli.plan import no_registry
 from eggcrate.errors import UsageError
@@ -32,19 +31,15 @@ from eggcrate.packages.target import Platform
 from eggcrate.repo.git import Git
 from eggcrate.repo.monorepo import pick
 from eggcrate.report import matrix as report
-from eggcrate.report.build import summary as build_summary
-from eggcrate.report.live import Watch
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
-    from eggcrate.build.engine import BuildResult
     from eggcrate.build.verify import Verifier
     from eggcrate.cli.context import Context
     from eggcrate.matrix.cells import Cell, CellResult
     from eggcrate.matrix.session import Matrix
-    from eggcrate.progress import Progress
     from eggcrate.registry.remote import Remote
     from eggcrate.runtimes.protocol import Runtime
 
@@ -131,14 +126,18 @@ def _durations(arguments: argparse.Namespace, context: Context) -> Mapping[str, 
     return read_durations(durations_path(context.settings.cache, context.root))
 
 
-def tell_durations(results: Iterable[CellResult], context: Context) -> None:
-    """Remember how long cells took, to begin with the longest the next time."""
-    seconds = {
+def seconds_of(results: Iterable[CellResult]) -> dict[str, float]:
+    """How long cells took, by the cell as text."""
+    return {
         str(result.cell): result.seconds
         for result in results
         if result.seconds and result.outcome is not Outcome.INCOMPATIBLE
     }
-    write_durations(durations_path(context.settings.cache, context.root), seconds)
+
+
+def tell_durations(results: Iterable[CellResult], context: Context) -> None:
+    """Remember how long cells took, to begin with the longest the next time."""
+    write_durations(durations_path(context.settings.cache, context.root), seconds_of(results))
 
 
 def part_of(
@@ -284,55 +283,3 @@ def only_affected(
             for line in explain(cells, matrix, changed):
                 context.progress.info(line)
     return replace(matrix, cells=cells)
-
-
-class Terminal:
-    """Tells what is under way and what has ended.
-
-    Args:
-        progress: where to.
-        incompatible: pairings that are no cells.
-    """
-
-    def __init__(self, progress: Progress, incompatible: Sequence[CellResult]) -> None:
-        self._progress = progress
-        self._incompatible = incompatible
-        self._todo = 0
-        self._watch: Watch | None = None
-
-    def built(self, images: Sequence[BuildResult]) -> None:
-        """Images are there: a table when any is new, else there is nothing to tell."""
-        if any(image.verdict is not Verdict.UP_TO_DATE for image in images):
-            self._progress.info(f"\n{build_summary(images)}\n")
-        else:
-            count = len(images)
-            self._progress.info(f"{count} image{' is' if count == 1 else 's are'} up to date")
-
-    def planned(self, todo: Sequence[Cell], reused: Sequence[CellResult]) -> None:
-        """These cells are to be run, those are remembered."""
-        self._todo = len(todo)
-        cells = [*todo, *(result.cell for result in reused)]
-        self._watch = Watch(self._progress, cells, self._incompatible)
-        for result in reused:
-            self._watch.proven(result)
-
-    def runtime(self, name: str) -> None:
-        """This is where cells run."""
-        count = self._todo
-        cells = f"{count} cell{'' if count == 1 else 's'}"
-        self._progress.info(f"{cells} to prove in the {name} runtime")
-
-    def started(self, cell: Cell) -> None:
-        """A cell is begun."""
-        if self._watch:
-            self._watch.started(cell)
-
-    def proven(self, result: CellResult) -> None:
-        """A cell has ended."""
-        if self._watch:
-            self._watch.proven(result)
-
-    def close(self) -> None:
-        """Nothing more comes."""
-        if self._watch:
-            self._watch.close()

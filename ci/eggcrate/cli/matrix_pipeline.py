@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from eggcrate.build.workshop import Workshop
     from eggcrate.cli.context import Context
     from eggcrate.cli.matrix_parts import Parts
     from eggcrate.matrix.cells import Cell
@@ -79,7 +80,7 @@ def run_compile(
     columns |= {name_of(item): target_of(item) for item in matrix.released}
     _check(matrix.cells, columns)
     shop = workshop(context, locked=arguments.locked)
-    tasks = _tasks(matrix, arguments, context, parts)
+    tasks = _tasks(matrix, context, parts, shop)
     count = -(-len(tasks) // MOST_TASKS)
     if count > 1:
         context.progress.info(
@@ -167,18 +168,13 @@ def _check(cells: Sequence[Cell], columns: dict[str, Target]) -> None:
             )
 
 
-def _tasks(
-    matrix: Matrix,
-    arguments: argparse.Namespace,
-    context: Context,
-    parts: Parts,
-) -> dict[Cell, CellTask]:
+def _tasks(matrix: Matrix, context: Context, parts: Parts, shop: Workshop) -> dict[Cell, CellTask]:
     from eggcrate.pipelines.cells import CellTask  # noqa: PLC0415 - slow, for this alone
 
     remote = parts.link.remote
     sites = Sites(
         resolve=functools.partial(read_locks, context),
-        workshop=workshop(context, locked=arguments.locked),
+        workshop=shop,
         remote=remote,
         verifier=parts.link.verifier,
         known=frozenset(context.monorepo.environment_folders),

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from eggcrate.build.attest import Attested  # noqa: TC001 - fields' types are read, as below
 from eggcrate.build.engine import BuildResult  # noqa: TC001
 from eggcrate.build.published import PublishResult  # noqa: TC001
-from eggcrate.cloud.wire import decoded, encoded
 from eggcrate.errors import EggcrateError, ImmutableTagError, StoreError
 from eggcrate.matrix.cells import CellResult  # noqa: TC001
 from eggcrate.parsing import json_of
 from eggcrate.registry import oci
 from eggcrate.registry.referrers import push_content
+from eggcrate.wire import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ of which not everything is known is never good.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -153,11 +153,8 @@ def _subject(remote: Remote, name: str, digest: str, *, users: Sequence[str]) ->
     plain = Subject(environment=name, digest=digest, version=version, used_by=tuple(users))
     told = parsed.annotations
     try:
-        return Subject(
-            environment=name,
-            digest=digest,
-            version=version,
-            used_by=tuple(users),
+        return replace(
+            plain,
             key=told[image.KEY],
             target=Target(
                 python=told[image.PYTHON],

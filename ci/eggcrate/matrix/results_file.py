@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import ConfigError
-from eggcrate.matrix.cells import Cell, CellResult, Outcome, Proof
-from eggcrate.matrix.evidence import Evidence
+from eggcrate.matrix.cells import CellResult, Proof
 from eggcrate.parsing import json_of
+from eggcrate.wire import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,32 +52,16 @@ def _cells(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _plain(result: CellResult) -> dict[str, Any]:
-    told = asdict(result)
-    told["outcome"] = result.outcome.value
-    for name in ("proofs", "earlier"):
-        told[name] = [_proof_plain(proof) for proof in getattr(result, name)]
+    told: dict[str, Any] = encoded(result)
+    for proof in (*told["proofs"], *told["earlier"]):
+        del proof["evidence"]  # of coverage and imports, which are measured here alone
     return told
 
 
-def _proof_plain(proof: Proof) -> dict[str, Any]:
-    told = asdict(proof)
-    del told["evidence"]  # of coverage and imports, which are measured here alone
-    return told | {"outcome": proof.outcome.value}
-
-
 def _result(told: dict[str, Any]) -> CellResult:
-    given = {one.name: told[one.name] for one in fields(CellResult)}
-    return CellResult(
-        **given
-        | {
-            "cell": Cell(**told["cell"]),
-            "outcome": Outcome(told["outcome"]),
-            "proofs": tuple(map(_proof, told["proofs"])),
-            "earlier": tuple(map(_proof, told["earlier"])),
-        }
-    )
-
-
-def _proof(told: dict[str, Any]) -> Proof:
-    known = {one.name: told[one.name] for one in fields(Proof) if one.name != "evidence"}
-    return Proof(**known | {"outcome": Outcome(told["outcome"]), "evidence": Evidence()})
+    proofs = [*told["proofs"], *told["earlier"]]
+    for kind, tables in ((CellResult, [told]), (Proof, proofs)):
+        wanted = {one.name for one in fields(kind)} - {"evidence"}
+        if lacking := [name for table in tables for name in sorted(wanted - table.keys())]:
+            raise KeyError(lacking[0])
+    return decoded(CellResult, told)

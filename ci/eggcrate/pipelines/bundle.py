@@ -150,13 +150,13 @@ def check_size(
 
 
 @functools.cache
-def boot_program() -> str:
-    """The program of :mod:`eggcrate.pipelines.boot` without its docstring and comments."""
-    text = Path(__file__).with_name("boot.py").read_text(encoding="utf-8")
+def boot_program(file: str = "boot.py") -> str:
+    """A program of this folder that containers run first, without docstring and comments."""
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
     program = re.sub(r"(^|  )# .*\n?", "\n", text.split('"""\n', 2)[1], flags=re.MULTILINE).strip()
     program = re.sub(r"\n{2,}", "\n", program) + "\n"
     if any(mark in program for mark in _EXPANDED):
-        raise AssertionError("the boot program holds what a backend expands")
+        raise AssertionError(f"{file} holds what a backend expands")
     return program
 
 

@@ -15,11 +15,10 @@ import hashlib
 import inspect
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import CompileError
-from eggcrate.pipelines.bundle import PYTHON
+from eggcrate.pipelines.bundle import PYTHON, boot_program
 from eggcrate.pipelines.compiled_file import CompiledPipeline
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ def _part(dsl: Any, image: str, content: bytes, name: str) -> Any:
 
 
 def _component(dsl: Any, name: str, image: str, words: Sequence[str], **wanted: Any) -> Any:
-    return _made(dsl, name, image, ("-c", boot(), *words), **wanted)
+    return _made(dsl, name, image, ("-c", boot_program("cells_boot.py"), *words), **wanted)
 
 
 def _made(
@@ -209,10 +208,3 @@ def _made(
 def _identifier(name: str) -> str:
     """A cell as the name of a function, of which KFP makes the task's: ``predict-in-xgboost-2``."""
     return re.sub(r"\W+", "_", name).strip("_").lower()
-
-
-def boot() -> str:
-    """The program of :mod:`eggcrate.pipelines.cells_boot` without docstring and comments."""
-    text = Path(__file__).with_name("cells_boot.py").read_text(encoding="utf-8")
-    program = re.sub(r"(^|  )# .*\n?", "\n", text.split('"""\n', 2)[1], flags=re.MULTILINE).strip()
-    return re.sub(r"\n{2,}", "\n", program) + "\n"

@@ -12,10 +12,16 @@ from eggcrate.pipelines.local.record import FILE, RUNS, TaskState, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
 _DIGEST = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{7,64})")
 _DID_NOT_RUN = {TaskState.WAITING, TaskState.SKIPPED, TaskState.CANCELLED}
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment in UTC as :class:`Use` has it, so that texts sort by time."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Kind(enum.Enum):

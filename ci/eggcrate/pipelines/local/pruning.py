@@ -28,7 +28,7 @@ def prune_runs(folder: Path, keep: int) -> int:
     Returns:
         How many were removed.
     """
-    runs = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    runs = sorted(_entries(folder))
     over = [path for path in runs[:-keep] if not is_held(path / LOCK)] if keep else []
     return sum(map(_remove, over))
 

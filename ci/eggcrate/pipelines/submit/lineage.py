@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eggcrate.errors import SubmitError, UsageError
-from eggcrate.pipelines.lineage import Kind, Use, images_of
+from eggcrate.pipelines.lineage import Kind, Use, images_of, moment_text
 from eggcrate.pipelines.submit.clients import told
 from eggcrate.pipelines.submit.vertex import HINTS, sdk
 from eggcrate.retries import TransientError
@@ -170,4 +170,4 @@ def _pipeline(spec: dict[str, Any]) -> str:
 
 
 def _moment(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
+    return moment_text(moment) if moment else ""

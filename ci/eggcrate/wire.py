@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
-from eggcrate import errors
 from eggcrate.errors import EggcrateError
 
 _NAMES = {"Mapping": Mapping, "Sequence": Sequence, "AbstractSet": AbstractSet}
@@ -76,7 +76,7 @@ def _plain(kind: type, data: Any) -> Any:
 
 
 def _error(*, error: str, what: str, why: str, hint: str) -> EggcrateError:
-    kind = getattr(errors, error, None)
+    kind = getattr(sys.modules[EggcrateError.__module__], error, None)
     fits = isinstance(kind, type) and issubclass(kind, EggcrateError)
     made: type[EggcrateError] = kind if fits else EggcrateError  # type: ignore[assignment] # it fits
     return made(str(what), why=str(why), hint=str(hint))
